@@ -1,0 +1,67 @@
+"""What ``control`` does every second: admit bulk work fairly, re-open lost leases, fold counts.
+
+Any number of controls may run: rows are taken with SKIP LOCKED, so two of them share the work and never double it.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from db.scans import expand
+from db.settle import Ready
+from db.sql import rows
+
+ADMISSION_LOCK = 0x5CA17113
+
+
+def admit(connection: sa.Connection, window: int, page: int = 200) -> list[Ready]:
+    """Give stage runs to waiting bulk scans while fewer than ``window`` are under way, tenant by tenant in turn."""
+    if not rows(connection, "SELECT 1 WHERE pg_try_advisory_xact_lock(:lock)", lock=ADMISSION_LOCK):
+        return []
+    chosen = rows(connection, _CHOOSE, window=window, page=page)
+    return expand(connection, [UUID(str(r.id)) for r in chosen]) if chosen else []
+
+
+_CHOOSE = """
+    WITH under_way AS (
+        SELECT tenant_id, count(*) AS n FROM scan
+        WHERE lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL GROUP BY tenant_id
+    ), waiting AS (
+        SELECT w.id, w.created_at, coalesce(u.n, 0) + row_number() OVER (PARTITION BY t.id ORDER BY w.created_at, w.id)
+               AS turn
+        FROM tenant t LEFT JOIN under_way u ON u.tenant_id = t.id
+        CROSS JOIN LATERAL (
+            SELECT id, created_at FROM scan WHERE tenant_id = t.id AND admitted_at IS NULL
+            ORDER BY created_at LIMIT :page) w
+    )
+    SELECT id FROM waiting ORDER BY turn, created_at
+    LIMIT greatest(0, least(:page, :window - (SELECT coalesce(sum(n), 0) FROM under_way)))"""
+
+
+def fold_counts(connection: sa.Connection, limit: int = 5_000) -> int:
+    """Add noted changes of status to the counts and remove the notes; how many there were."""
+    folded = rows(
+        connection,
+        """WITH taken AS (
+               DELETE FROM count_delta WHERE id IN (
+                   SELECT id FROM count_delta ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
+               RETURNING tenant_id, batch_id, status, delta
+           ), sums AS (
+               SELECT tenant_id, batch_id, status, sum(delta) AS n, count(*) AS notes FROM taken
+               GROUP BY tenant_id, batch_id, status
+           ), stored AS (
+               INSERT INTO scan_count (tenant_id, batch_id, status, n)
+               SELECT tenant_id, batch_id, status, n FROM sums ORDER BY tenant_id, batch_id, status
+               ON CONFLICT (tenant_id, batch_id, status) DO UPDATE SET n = scan_count.n + excluded.n
+           )
+           SELECT coalesce(sum(notes), 0) AS notes FROM sums""",
+        limit=limit,
+    )
+    return int(folded[0].notes)
+
+
+def forget_workers(connection: sa.Connection) -> None:
+    """Drop workers not seen for two days: their profile no longer counts for reuse."""
+    rows(connection, "DELETE FROM worker WHERE seen_at < clock_timestamp() - interval '2 days' RETURNING 1")

@@ -1,0 +1,32 @@
+"""How Alembic reaches the ledger: one advisory lock, short waits, the models as the target."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import context
+
+from db.models import Base
+from db.session import Database
+from db.settings import DatabaseSettings
+
+MIGRATION_LOCK = 0x5CA17111
+"""Two migrators wait for each other instead of racing."""
+
+
+def run() -> None:
+    """Apply what is missing, one migrator at a time."""
+    given: sa.Engine | None = context.config.attributes.get("engine")
+    engine = given or Database(DatabaseSettings()).engine
+    with engine.connect() as connection:
+        connection.execute(sa.text("SET statement_timeout = '60s'"))
+        connection.execute(sa.text("SET lock_timeout = '10s'"))
+        connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        connection.commit()
+        context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=False)
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})
+        connection.commit()
+
+
+run()

@@ -1,0 +1,304 @@
+"""The tables. Everything that says what happened to a scan is a row here.
+
+A stage run's states (every arrow is a guarded UPDATE in db/)::
+
+    blocked ──► ready ──► leased ──► ok | abstained | rejected | failed
+       │          │  ▲       │
+       │          │  └───────┘  lease ran out, worker died, or to be tried again
+       │          └──► ok (reused: an equal fingerprint has an answer already)
+       └──► skipped (an earlier stage it needs did not end ok, or it was switched off)
+    every state that is not final ──► cancelled
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NOW = sa.text("clock_timestamp()")
+"""The only clock: Postgres time. A worker's own clock is never compared with it."""
+
+
+class Base(DeclarativeBase):
+    """Names for constraints, so that migrations are the same everywhere."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
+        str: sa.Text(),
+        datetime: sa.DateTime(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[str]: ARRAY(sa.Text()),
+        uuid.UUID: UUID(),
+        int: sa.BigInteger(),
+    }
+
+
+class Tenant(Base):
+    """Whose pictures these are. Every row below belongs to one."""
+
+    __tablename__ = "tenant"
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ApiKey(Base):
+    """A bearer key: its id and the SHA-256 of its secret, which has 256 random bits and needs no slow hash."""
+
+    __tablename__ = "api_key"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    secret_sha256: Mapped[str]
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class PipelineVersion(Base):
+    """A pipeline as it was published: never changed, pinned by every scan."""
+
+    __tablename__ = "pipeline"
+    __table_args__ = (sa.UniqueConstraint("system", "version"),)
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    system: Mapped[str]
+    version: Mapped[str]
+    specification: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class CurrentPipeline(Base):
+    """The version that new scans of a system get."""
+
+    __tablename__ = "current_pipeline"
+    system: Mapped[str] = mapped_column(primary_key=True)
+    pipeline_id: Mapped[int] = mapped_column(sa.ForeignKey("pipeline.id"))
+
+
+class StageRow(Base):
+    """One stage of a pipeline version, so that the API can expand a scan by SQL without importing a stage.
+
+    ``basis`` is SHA-256 over kind, version, parameters and model digests: what decides the output besides the input.
+    """
+
+    __tablename__ = "stage"
+    __table_args__ = (sa.UniqueConstraint("pipeline_id", "position"),)
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    pipeline_id: Mapped[int] = mapped_column(sa.ForeignKey("pipeline.id"))
+    position: Mapped[int]
+    name: Mapped[str]
+    kind: Mapped[str]
+    version: Mapped[int]
+    queue: Mapped[str]
+    deadline_s: Mapped[float]
+    needs: Mapped[list[str]]
+    optional: Mapped[list[str]]
+    switch: Mapped[str | None]
+    parameters: Mapped[dict[str, Any]]
+    models: Mapped[dict[str, Any]]
+    basis: Mapped[str]
+
+
+class Scan(Base):
+    """One picture through one pipeline version. ``event_seq`` numbers its events and serialises its transitions."""
+
+    __tablename__ = "scan"
+    __table_args__ = (
+        sa.Index("scan_tenant_created_idx", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+        sa.Index("scan_waiting_idx", "tenant_id", "created_at", postgresql_where=sa.text("admitted_at IS NULL")),
+        sa.Index(
+            "scan_window_idx",
+            "tenant_id",
+            postgresql_where=sa.text("lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL"),
+        ),
+    )
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))
+    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
+    batch_id: Mapped[uuid.UUID | None]
+    pipeline_id: Mapped[int] = mapped_column(sa.ForeignKey("pipeline.id"))
+    lane: Mapped[int]
+    status: Mapped[str] = mapped_column(server_default="queued")
+    code: Mapped[str | None]
+    options: Mapped[dict[str, Any]]
+    filename: Mapped[str | None]
+    input_kind: Mapped[str]
+    input_ref: Mapped[str]
+    input_sha256: Mapped[str | None]
+    retry_of: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("scan.id", ondelete="SET NULL"))
+    event_seq: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    admitted_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+
+
+class IdempotencyKey(Base):
+    """A client's Idempotency-Key, the hash of the request it came with, and the scan it made."""
+
+    __tablename__ = "idempotency_key"
+    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    scan_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("scan.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Result(Base):
+    """What a stage answered for one fingerprint: (tenant, work, profile). Immutable and shared by equal runs.
+
+    ``work`` is SHA-256 over the stage's basis and the digests of all it needs (``run <id>`` for an answer that is never
+    reused); ``profile`` names the runtime that may change the last bits; ``digest`` is SHA-256 over the answer:
+    outcome, code, numbers and artifacts.
+    """
+
+    __tablename__ = "result"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "work", "profile"),)
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
+    work: Mapped[str]
+    profile: Mapped[str]
+    outcome: Mapped[str]
+    code: Mapped[str | None]
+    data: Mapped[dict[str, Any]]
+    provenance: Mapped[dict[str, Any]]
+    digest: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class StageRun(Base):
+    """One stage of one scan: the unit of work, the lease and the fence. States: see the top of this file.
+
+    ``attempts`` is counted before work and never lowered. ``charged`` counts crashes that were the picture's fault; a
+    charged run is worked on alone. ``waits_for`` points at a run that is computing the same fingerprint.
+    """
+
+    __tablename__ = "stage_run"
+    __table_args__ = (
+        sa.UniqueConstraint("scan_id", "stage_id"),
+        sa.Index(
+            "stage_run_ready_idx",
+            "queue",
+            "lane",
+            "ready_at",
+            "id",
+            postgresql_where=sa.text("state = 'ready' AND waits_for IS NULL"),
+        ),
+        sa.Index("stage_run_lease_idx", "lease_until", postgresql_where=sa.text("state = 'leased'")),
+        sa.Index("stage_run_owner_idx", "owner", postgresql_where=sa.text("state = 'leased'")),
+        sa.Index("stage_run_waits_idx", "waits_for", postgresql_where=sa.text("waits_for IS NOT NULL")),
+        sa.Index(
+            "stage_run_work_idx",
+            "tenant_id",
+            "work",
+            postgresql_where=sa.text("state IN ('ready', 'leased') AND waits_for IS NULL"),
+        ),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    scan_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("scan.id", ondelete="CASCADE"))
+    stage_id: Mapped[int] = mapped_column(sa.ForeignKey("stage.id"))
+    tenant_id: Mapped[uuid.UUID]
+    queue: Mapped[str]
+    lane: Mapped[int]
+    state: Mapped[str]
+    code: Mapped[str | None]
+    not_before: Mapped[datetime] = mapped_column(server_default=sa.text("'-infinity'"))
+    token: Mapped[int] = mapped_column(server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    charged: Mapped[int] = mapped_column(server_default="0")
+    company: Mapped[int] = mapped_column(server_default="0")
+    owner: Mapped[uuid.UUID | None]
+    lease_until: Mapped[datetime | None]
+    ready_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    compute_ms: Mapped[float | None]
+    work: Mapped[str | None]
+    waits_for: Mapped[int | None]
+    result_id: Mapped[int | None] = mapped_column(sa.ForeignKey("result.id"))
+    reused_from: Mapped[int | None]
+
+
+class Artifact(Base):
+    """An immutable stored file, one row per tenant and SHA-256."""
+
+    __tablename__ = "artifact"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "sha256"),)
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
+    sha256: Mapped[str]
+    size: Mapped[int]
+    media_type: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expired_at: Mapped[datetime | None]
+
+
+class ResultArtifact(Base):
+    """The artifacts a result names; what no result names may be swept."""
+
+    __tablename__ = "result_artifact"
+    result_id: Mapped[int] = mapped_column(sa.ForeignKey("result.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    artifact_id: Mapped[int] = mapped_column(sa.ForeignKey("artifact.id"), index=True)
+
+
+class Event(Base):
+    """What happened to a scan, numbered without gaps: the SSE stream and its replay."""
+
+    __tablename__ = "event"
+    scan_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("scan.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class CountDelta(Base):
+    """A scan's change of status, as +1 and −1; ``control`` folds them, so no row is hot."""
+
+    __tablename__ = "count_delta"
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    tenant_id: Mapped[uuid.UUID]
+    batch_id: Mapped[uuid.UUID | None]
+    status: Mapped[str]
+    delta: Mapped[int]
+
+
+class ScanCount(Base):
+    """Folded counts of scans per tenant, batch and status; add the unfolded deltas for the exact figure."""
+
+    __tablename__ = "scan_count"
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "batch_id", "status", postgresql_nulls_not_distinct=True),)
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    tenant_id: Mapped[uuid.UUID]
+    batch_id: Mapped[uuid.UUID | None]
+    status: Mapped[str]
+    n: Mapped[int]
+
+
+class Worker(Base):
+    """A worker child: who owns leases, on which profile. ``seen_at`` is its heartbeat."""
+
+    __tablename__ = "worker"
+    owner: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    node: Mapped[str]
+    pid: Mapped[int]
+    profile: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)

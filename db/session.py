@@ -1,0 +1,59 @@
+"""Connections: one pool per process, short transactions, every wait bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from db.settings import DatabaseSettings
+from pipeline.errors import StorageUnavailable
+
+CONNECT_TIMEOUT_S = 5
+LOCK_TIMEOUT_MS = 3_000
+
+
+class Database:
+    """The ledger's door. ``begin`` gives a connection inside a transaction that commits at the end of the block."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        options = f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={LOCK_TIMEOUT_MS}"
+        self.engine = sa.create_engine(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.db_pool_size,
+            max_overflow=0,
+            pool_timeout=2,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "options": options,
+                "keepalives_idle": 10,
+                "keepalives_interval": 3,
+                "keepalives_count": 3,
+                "application_name": "scanmill",
+            },
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction. Raises StorageUnavailable when the database is away or a wait ran out."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise StorageUnavailable(str(error)) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StorageUnavailable(str(error)) from error
+            raise
+
+    def dispose(self) -> None:
+        """Close the pool's connections; a forked child calls ``forget`` instead."""
+        self.engine.dispose()
+
+    def forget(self) -> None:
+        """Drop connections that a fork inherited without closing the parent's sockets."""
+        self.engine.dispose(close=False)

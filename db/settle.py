@@ -1,0 +1,144 @@
+"""Move scans on after some of their runs have ended: ready, skipped, reused, and at last the scan's own end.
+
+The caller has locked the scans (``lock_scans``, always in id order, before any of their runs). Everything here happens
+in the caller's transaction, so a result and what follows from it are one fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from db.locked import LockedRun, LockedScan, load_runs, store
+from db.sql import records, rows, sha256_of
+from pipeline.contracts import Lane, RunState, ScanStatus
+from pipeline.progress import Ending, advance, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A run that may be claimed now, and where its wake-up call goes."""
+
+    run_id: int
+    stage: str
+    queue: str
+    lane: int
+
+    @property
+    def celery_queue(self) -> str:
+        return f"{self.queue}.{Lane(self.lane).name.lower()}"
+
+
+def settle(
+    connection: sa.Connection, scans: Mapping[UUID, LockedScan], ended: frozenset[int] = frozenset()
+) -> list[Ready]:
+    """Move locked scans on. ``ended``: ids of the runs that the caller has just ended.
+
+    Returns the runs that are ready to be claimed now.
+    """
+    load_runs(connection, scans)
+    for scan in scans.values():
+        for each in scan.runs.values():
+            if each.id in ended:
+                scan.tell_end(each)
+    while _advance(connection, scans):
+        pass
+    _finish(scans)
+    store(connection, scans)
+    return [
+        Ready(each.id, each.spec.name, each.spec.queue, scan.lane)
+        for scan in scans.values()
+        for each in scan.runs.values()
+        if each.ending.state is RunState.READY and each.moved and each.waits_for is None
+    ]
+
+
+def _advance(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> bool:
+    """One round: blocked runs move, newly ready ones take an equal answer if there is one. True to go round again."""
+    fresh: list[tuple[LockedScan, LockedRun]] = []
+    for scan in scans.values():
+        if scan.status.terminal:
+            continue
+        moves = advance([r.spec.waits for r in scan.runs.values()], {n: r.ending for n, r in scan.runs.items()})
+        for name, ending in moves.items():
+            scan.runs[name].move(ending)
+            if ending.state is RunState.SKIPPED:
+                scan.tell_end(scan.runs[name])
+        fresh.extend((scan, r) for r in scan.runs.values() if r.fresh)
+    return _reuse(connection, fresh)
+
+
+def _fingerprint(scan: LockedScan, each: LockedRun) -> str:
+    """The work of a run: empty for a source whose bytes are not known yet, which is never reused."""
+    if not each.spec.waits_for_others:
+        return sha256_of([each.spec.basis, scan.input_sha256]) if scan.input_sha256 else ""
+    names = sorted({*each.spec.needs, *each.spec.optional})
+    return sha256_of([each.spec.basis, [[name, _answer(scan.runs[name])] for name in names]])
+
+
+def _answer(each: LockedRun) -> str:
+    return each.digest or sha256_of([str(each.ending.state), each.ending.code])
+
+
+def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]]) -> bool:
+    for scan, each in fresh:
+        each.work = _fingerprint(scan, each)
+    wanted = [
+        {"run_id": each.id, "tenant_id": str(scan.tenant_id), "work": each.work} for scan, each in fresh if each.work
+    ]
+    if not wanted:
+        return False
+    known = {r.run_id: r for r in rows(connection, _FIND_EQUAL, wanted=records(wanted))}
+    reused = False
+    for scan, each in fresh:
+        equal = known.get(each.id)
+        if equal is None:
+            continue
+        if equal.result_id is None:
+            each.waits_for = equal.computing
+            continue
+        each.move(Ending(RunState(equal.outcome), equal.code))
+        each.digest, each.result_id, each.reused_from = (equal.digest, equal.result_id, equal.made_by)
+        scan.tell_end(each)
+        reused = True
+    return reused
+
+
+_FIND_EQUAL = """
+    SELECT w.run_id, r.id AS result_id, r.outcome, r.code, r.digest, maker.id AS made_by, leader.id AS computing
+    FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(run_id bigint, tenant_id uuid, work text)
+    LEFT JOIN LATERAL (
+        SELECT * FROM result
+        WHERE tenant_id = w.tenant_id AND work = w.work
+          AND EXISTS (SELECT FROM worker WHERE worker.profile = result.profile
+                                           AND seen_at > clock_timestamp() - interval '1 day')
+          AND NOT EXISTS (SELECT FROM result_artifact ra JOIN artifact a ON a.id = ra.artifact_id
+                          WHERE ra.result_id = result.id AND a.expired_at IS NOT NULL)
+        ORDER BY id LIMIT 1) r ON true
+    LEFT JOIN LATERAL (
+        SELECT id FROM stage_run WHERE result_id = r.id ORDER BY id LIMIT 1) maker ON true
+    LEFT JOIN LATERAL (
+        SELECT id FROM stage_run
+        WHERE r.id IS NULL AND tenant_id = w.tenant_id AND work = w.work AND state IN ('ready', 'leased')
+          AND waits_for IS NULL AND charged = 0 AND id <> w.run_id
+        ORDER BY id LIMIT 1) leader ON true
+    WHERE r.id IS NOT NULL OR leader.id IS NOT NULL"""
+
+
+def _finish(scans: Mapping[UUID, LockedScan]) -> None:
+    for scan in scans.values():
+        if scan.status.terminal:
+            continue
+        if scan.status is ScanStatus.QUEUED and any(r.ending.state is not RunState.READY for r in _started(scan)):
+            scan.become(ScanStatus.RUNNING)
+        end = verdict([r.ending for r in scan.runs.values()])
+        if end is not None:
+            scan.become(end.status, end.code)
+
+
+def _started(scan: LockedScan) -> list[LockedRun]:
+    """The source stages: they are ready from the start, so one in another state means that work has begun."""
+    return [r for r in scan.runs.values() if not r.spec.waits_for_others]

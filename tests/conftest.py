@@ -1,0 +1,137 @@
+"""Fixtures for everyone: real PostgreSQL and Redis servers once per test process, a fresh database per test.
+
+They come from wheels, so they are never skipped: where they do not start, the test fails and says why.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from pydantic import SecretStr
+
+from cli.embedded import EmbeddedPostgres, EmbeddedRedis
+from db import migrate
+from db.session import Database
+from db.settings import DatabaseSettings
+
+for _name in [name for name in os.environ if name.startswith("SCANMILL_")]:
+    del os.environ[_name]  # a developer's own settings never reach a test
+
+
+@pytest.fixture(autouse=True)
+def _settings_do_not_leak() -> Iterator[None]:
+    """Every test starts without SCANMILL_* variables, and what it sets ends with it."""
+    yield
+    for name in [name for name in os.environ if name.startswith("SCANMILL_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder for servers' data that a dropped user reaches too (pytest's own is private)."""
+    folder = Path(tempfile.mkdtemp(prefix="scanmill-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """One PostgreSQL server for this test process; tests that stop or kill a server start their own."""
+    server = EmbeddedPostgres(server_folder / "postgres", fsync=False)
+    server.start()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope="session")
+def redis_server(server_folder: Path) -> Iterator[EmbeddedRedis]:
+    """One Redis server for this test process; tests that stop or kill a server start their own."""
+    server = EmbeddedRedis(server_folder / "redis")
+    server.start()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres: EmbeddedPostgres) -> str:
+    """A migrated database that is cloned for each test and never written to."""
+    name = "template_scanmill"
+    _create(postgres, name, "template0")
+    database = _open(postgres.url(name))
+    migrate.upgrade(database)
+    database.dispose()
+    return name
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh migrated database, dropped after the test."""
+    name = f"test_{uuid.uuid4().hex}"
+    _create(postgres, name, template_database)
+    yield postgres.url(name)
+    _drop(postgres, name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The ledger's door to a fresh migrated database."""
+    database = _open(database_url)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh database without any table, dropped after the test: for tests of migrations."""
+    name = f"empty_{uuid.uuid4().hex}"
+    _create(postgres, name, "template0")
+    yield postgres.url(name)
+    _drop(postgres, name)
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis) -> str:
+    """URL of an empty Redis; it is emptied again before the next test."""
+    redis_server.flush()
+    return redis_server.url
+
+
+@pytest.fixture
+def storage_dir(tmp_path: Path) -> Path:
+    """An empty folder for artifacts; `f"file://{storage_dir}"` is its SCANMILL_STORAGE_URL."""
+    folder = tmp_path / "storage"
+    folder.mkdir()
+    return folder
+
+
+def _open(url: str) -> Database:
+    return Database(DatabaseSettings(database_url=SecretStr(url)))
+
+
+def _create(postgres: EmbeddedPostgres, name: str, template: str) -> None:
+    # FILE_COPY: a clone is copied as files, about 20 ms, instead of through the log.
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+    _execute(postgres, statement.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def _drop(postgres: EmbeddedPostgres, name: str) -> None:
+    _execute(postgres, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _execute(postgres: EmbeddedPostgres, statement: sql.Composed) -> None:
+    connection = psycopg2.connect(postgres.url("postgres").replace("postgresql+psycopg2://", "postgresql://"))
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
