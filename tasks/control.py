@@ -1,0 +1,33 @@
+"""One turn of ``control``: what must happen though nobody asks. Safe to run several times at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from db import admission, ledger, pipelines
+from db.results import settle_followers
+from db.session import Database
+from pipeline.definition import Pipeline
+from tasks.queue import Doorbell
+from tasks.registry import ModelLoader
+
+
+def publish(database: Database, known: Iterable[Pipeline], room: ModelLoader) -> None:
+    """Store each pipeline with its models' digests; new scans get that version from now on."""
+    digests = room.digests()
+    for pipeline in known:
+        with database.begin() as connection:
+            pipelines.publish(connection, pipeline.specification(digests))
+
+
+def turn(database: Database, bell: Doorbell, bulk_window: int) -> None:
+    """Re-open lost leases, admit bulk scans, let followers of ended runs go on, fold counts."""
+    with database.begin() as connection:
+        bell.ring(ledger.expire(connection))
+    with database.begin() as connection:
+        bell.ring(settle_followers(connection))
+    with database.begin() as connection:
+        bell.ring(admission.admit(connection, bulk_window))
+    with database.begin() as connection:
+        admission.fold_counts(connection)
+        admission.forget_workers(connection)

@@ -1,0 +1,89 @@
+"""Which published stages this code can run: a stage row becomes a Stage object again, with its pinned models."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+from db.pipelines import StageSpec
+from pipeline.definition import Pipeline
+from pipeline.errors import ScanmillError
+from pipeline.models.base import Model
+from pipeline.stage import Stage
+from pipeline.systems import PIPELINES
+
+
+class ModelLoader(Protocol):
+    """What a registry asks of the model room."""
+
+    def digests(self) -> dict[str, str]: ...
+    def entry(self, name: str, digest: str | None = None) -> Any: ...
+    def load(self, name: str, digest: str | None = None) -> Model[Any]: ...
+
+
+def pipelines(extra: Iterable[str] = ()) -> list[Pipeline]:
+    """The systems' pipelines, and those named ``module:NAME`` (for benchmarks and tests)."""
+    found: list[Pipeline] = list(PIPELINES.values())
+    for place in extra:
+        module, _, name = place.partition(":")
+        found.append(getattr(importlib.import_module(module), name))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """A published stage together with the object that runs it."""
+
+    spec: StageSpec
+    stage: Stage
+
+    def models(self, room: ModelLoader) -> dict[str, Model[Any]]:
+        """The stage's models, in the versions its pipeline pinned. Raises ModelLoadError or ModelUnavailable."""
+        return {name: room.load(name, digest) for name, digest in self.spec.models.items()}
+
+
+class Registry:
+    """The stages this process implements: same kind, same version, and models at hand."""
+
+    def __init__(self, known: Iterable[Pipeline], room: ModelLoader) -> None:
+        self._kinds: dict[tuple[str, int], type[Stage]] = {
+            (stage.kind, stage.version): type(stage) for pipeline in known for stage in pipeline.stages
+        }
+        self._room = room
+        self.runnable: dict[int, Runnable] = {}
+        self.newest = 0
+
+    def learn(self, published: Iterable[StageSpec]) -> None:
+        """Look at newly published stages and keep those that can be run here."""
+        for spec in published:
+            self.newest = max(self.newest, spec.id)
+            kind = self._kinds.get((spec.kind, spec.version))
+            if kind is not None and self._has_models(spec.models):
+                self.runnable[spec.id] = Runnable(spec, _revive(kind, spec))
+
+    def _has_models(self, models: Mapping[str, str]) -> bool:
+        try:
+            for name, digest in models.items():
+                self._room.entry(name, digest)
+        except ScanmillError:
+            return False
+        return True
+
+
+def _revive(kind: type[Stage], spec: StageSpec) -> Stage:
+    parameters = {name: _frozen(value) for name, value in spec.parameters.items()}
+    known = {f.name for f in fields(kind)}
+    return kind(
+        name=spec.name,
+        needs=spec.needs,
+        optional=spec.optional,
+        switch=spec.switch,
+        **{name: value for name, value in parameters.items() if name in known},
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """JSON has lists where a stage has tuples."""
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value

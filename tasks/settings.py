@@ -1,0 +1,30 @@
+"""How work is dealt out: broker, micro-batches, leases."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class TaskSettings(BaseSettings):
+    """Settings of the queue, shared by API, control and workers."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_", extra="ignore")
+
+    env: Literal["production", "development", "test"] = Field("production", description="Fault plans need test")
+    redis_url: SecretStr = Field(description="The doorbell: redis://:password@host:port/0. Its data is disposable")
+    batch_size: int = Field(16, ge=1, le=256, description="Most stage runs that one task works on together")
+    lease_s: float = Field(30.0, ge=1, le=600, description="Seconds a claim lasts without a heartbeat")
+    poll_s: float = Field(1.0, ge=0.05, le=60, description="Seconds between looks for work that nobody rang for")
+    bulk_window: int = Field(512, ge=1, description="Bulk scans under way at once; the others wait in the ledger")
+    cache_mb: int = Field(256, ge=0, description="Arrays one worker keeps in memory between stages")
+    fault_plan: str = Field("", description="Kill points for tests (JSON); refused unless env is test")
+    extra_pipelines: list[str] = Field([], description="module:NAME of pipelines for benchmarks; needs env test")
+
+    @model_validator(mode="after")
+    def _only_in_tests(self) -> TaskSettings:
+        if self.env != "test" and (self.fault_plan or self.extra_pipelines):
+            raise ValueError("SCANMILL_FAULT_PLAN and SCANMILL_EXTRA_PIPELINES need SCANMILL_ENV=test")
+        return self

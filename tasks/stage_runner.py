@@ -1,0 +1,185 @@
+"""The heart: claimed runs of one stage in, their ends in the ledger out.
+
+read inputs → run the stage → store its files → one transaction: results, ends, successors. Files come before rows, so
+a row never names a missing file; a worker that dies anywhere here leaves leases that others take up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from db.inputs import NeedRow, needs_of
+from db.ledger import Claim
+from db.results import Answer, Completed, StoredFile, complete, settle_followers
+from db.session import Database
+from pipeline.contracts import InputKind, RunState
+from pipeline.errors import ScanmillError, StorageUnavailable
+from pipeline.faults import fp
+from pipeline.run import encoded, provenance
+from pipeline.stage import File, Models, Need, Picture, StageAnswer, StageInput, StageOutput
+from storage import Storage
+from storage.fetch import fetch
+from storage.keys import artifact_key
+from storage.settings import FetchSettings
+from tasks.cache import ArtifactReader
+from tasks.failures import Ruling, rule
+from tasks.metrics import STAGE_RUNS, STAGE_SECONDS
+from tasks.registry import ModelLoader, Runnable
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+log = logging.getLogger(__name__)
+
+COMMIT_TRIES = 6
+"""Tries to commit finished work while the database is away, half a second apart at first; then its leases run out."""
+
+
+class StageRunner:
+    """Runs micro-batches for one worker child."""
+
+    def __init__(self, database: Database, storage: Storage, room: ModelLoader, profile: str, cache_bytes: int) -> None:
+        self._database = database
+        self._storage = storage
+        self._room = room
+        self._profile = profile
+        self._reader = ArtifactReader(storage, cache_bytes)
+        self._fetch_settings = FetchSettings()
+
+    def run(self, runnable: Runnable, claims: Sequence[Claim]) -> Completed:
+        """Work on claimed runs of one stage, to the end of their transaction."""
+        name = runnable.spec.name
+        fp(f"{name}.after_claim")
+        began = time.perf_counter()
+        answers, who = self._answers(runnable, claims)
+        each_ms = (time.perf_counter() - began) * 1000 / len(claims)
+        fp(f"{name}.after_run")
+        ends = [self._end(name, claim, answer, who, each_ms) for claim, answer in zip(claims, answers, strict=True)]
+        fp(f"{name}.after_put")
+        completed = self._commit(name, ends)
+        fp(f"{name}.after_commit")
+        for end in ends:
+            STAGE_RUNS.labels(name, str(end.outcome), end.code or "").inc()
+            STAGE_SECONDS.labels(name).observe(each_ms / 1000)
+        return completed
+
+    def _answers(
+        self, runnable: Runnable, claims: Sequence[Claim]
+    ) -> tuple[Sequence[StageAnswer | Exception], dict[str, Any]]:
+        """An answer per claim, and who gave them."""
+        try:
+            models = runnable.models(self._room)
+            with self._database.begin() as connection:
+                needs = needs_of(connection, [claim.run_id for claim in claims])
+        except ScanmillError as error:
+            return [error] * len(claims), {}
+        items = [self._input(claim, needs[claim.run_id]) for claim in claims]
+        return _run_guarded(runnable, items, models), provenance(runnable.stage, models)
+
+    def _input(self, claim: Claim, needs: Mapping[str, NeedRow]) -> StageInput:
+        return StageInput(
+            needs={name: self._need(claim.tenant_id, row) for name, row in needs.items()},
+            options=claim.options,
+            source=partial(self._source, claim),
+        )
+
+    def _need(self, tenant_id: UUID, row: NeedRow) -> Need:
+        return Need(
+            outcome=RunState(row.outcome),
+            code=row.code,
+            data=row.data,
+            provenance=row.provenance,
+            artifacts=tuple(sorted(row.artifacts)),
+            picture=lambda name: self._reader.pixels(tenant_id, row.artifacts[name]),
+            content=lambda name: self._reader.content(tenant_id, row.artifacts[name]),
+        )
+
+    def _source(self, claim: Claim) -> bytes:
+        """The bytes of the scan's picture, from wherever its submission said."""
+        if claim.input_kind == InputKind.URL:
+            return fetch(claim.input_ref, self._fetch_settings)
+        return self._storage.get(claim.input_ref, claim.input_sha256)
+
+    def _end(
+        self, name: str, claim: Claim, answer: StageAnswer | Exception, who: Mapping[str, Any], ms: float
+    ) -> Answer:
+        if isinstance(answer, StageOutput):
+            try:
+                files = self._store(name, claim, answer)
+                return Answer(claim, RunState.OK, None, answer.data, who, files, compute_ms=ms)
+            except ScanmillError as error:
+                answer = error
+        ruling = rule(answer, claim.attempts)
+        _log_end(name, claim, answer, ruling)
+        return Answer(
+            claim,
+            ruling.outcome,
+            ruling.code,
+            data=answer.data if isinstance(answer, ScanmillError) else {},
+            provenance=who,
+            compute_ms=ms,
+            retry_in_s=ruling.retry_in_s,
+        )
+
+    def _store(self, name: str, claim: Claim, output: StageOutput) -> dict[str, StoredFile]:
+        files = {}
+        for artifact, value in output.artifacts.items():
+            file = encoded(value)
+            sha256 = hashlib.sha256(file.content).hexdigest()
+            if sha256 != claim.input_sha256:  # an upload lies there already, under this very key
+                self._storage.put(artifact_key(claim.tenant_id, sha256), file.content, file.media_type)
+            fp(f"{name}.mid_put")
+            if isinstance(value, Picture) and value.lossless:
+                self._reader.keep_pixels(claim.tenant_id, sha256, value.pixels)
+            elif isinstance(value, File):
+                self._reader.keep_content(claim.tenant_id, sha256, file.content)
+            files[artifact] = StoredFile(sha256, len(file.content), file.media_type)
+        return files
+
+    def _commit(self, name: str, ends: Sequence[Answer]) -> Completed:
+        """Commit, and again if the database was away: the token tells whether the first try went through."""
+        for attempt in range(COMMIT_TRIES):
+            try:
+                with self._database.begin() as connection:
+                    completed = complete(connection, ends, self._profile)
+                    fp(f"{name}.before_commit")
+                with self._database.begin() as connection:
+                    freed = settle_followers(connection, sorted(completed.ended)) if completed.ended else []
+                return Completed(completed.ended, [*completed.ready, *freed])
+            except StorageUnavailable:
+                log.warning("could not commit, attempt %d of %d", attempt + 1, COMMIT_TRIES)
+                time.sleep(0.5 * 2**attempt)
+        return Completed(frozenset(), [])
+
+
+def _run_guarded(runnable: Runnable, items: Sequence[StageInput], models: Models) -> Sequence[StageAnswer | Exception]:
+    """Answers of a micro-batch. When the batch as a whole raises, each item is run alone, so none fails a neighbour."""
+    try:
+        fp(f"{runnable.spec.name}.in_run")
+        answers = runnable.stage.run(items, models)
+        if len(answers) != len(items):
+            raise ScanmillError(f"{runnable.spec.name} gave {len(answers)} answers to {len(items)} items")
+    except Exception as error:  # noqa: BLE001  whatever a stage raises must end in the ledger
+        if len(items) == 1:
+            return [error]
+        return [answer for item in items for answer in _run_guarded(runnable, [item], models)]
+    return answers
+
+
+def _log_end(name: str, claim: Claim, error: Exception, ruling: Ruling) -> None:
+    """Expected ends at INFO; surprises with their traceback, which goes nowhere else."""
+    expected = ruling.outcome in (RunState.REJECTED, RunState.ABSTAINED)
+    log.log(
+        logging.INFO if expected else logging.WARNING,
+        "%s: %s %s",
+        name,
+        ruling.outcome,
+        ruling.code,
+        exc_info=None if isinstance(error, ScanmillError) else error,
+        extra={"scan": str(claim.scan_id), "stage": name, "attempt": claim.attempts},
+    )

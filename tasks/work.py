@@ -1,0 +1,179 @@
+"""The one way to do work: claim runs of a stage, run them, carry their scans on.
+
+A Celery message calls ``work`` with ids, the poll thread calls it without; both claim from the ledger. After a commit
+the successors that belong to this worker's queues are claimed at once, their arrays still in memory, with no trip
+through Redis, unless interactive work waits behind a bulk batch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import ledger, pipelines
+from db.inputs import stages_of
+from db.ledger import Claim
+from db.results import Completed
+from db.session import Database
+from db.settle import Ready
+from pipeline.contracts import Lane
+from pipeline.faults import fp
+from tasks.metrics import FENCED, MICRO_BATCH
+from tasks.queue import Doorbell
+from tasks.registry import Registry, Runnable
+from tasks.stage_runner import StageRunner
+
+EXPECTED_BATCH_S = 1.0
+"""A micro-batch is cut so that it should not take longer than this, whatever BATCH_SIZE says."""
+
+Watch = Callable[[Runnable, Sequence[Claim], bool], AbstractContextManager[None]]
+"""Told of every micro-batch: its stage, its claims, and whether it was carried on (so no Celery message named it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stage to claim runs of: those of ``run_ids``, or the first in the queues when None."""
+
+    stage_id: int
+    run_ids: tuple[int, ...] | None
+    limit: int
+
+
+class Hands:
+    """One worker child at work. Only one thread works at a time."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        runner: StageRunner,
+        registry: Registry,
+        bell: Doorbell,
+        owner: UUID,
+        queues: Sequence[str],
+        batch_size: int,
+        lease_s: float,
+        watch: Watch = lambda *_: nullcontext(),
+    ) -> None:
+        self._database = database
+        self._runner = runner
+        self._registry = registry
+        self._bell = bell
+        self._owner = owner
+        self._queues = tuple(queues)
+        self._batch_size = batch_size
+        self._lease_s = lease_s
+        self._watch = watch
+        self._busy = threading.Lock()
+        self._seconds: dict[int, float] = {}
+        self.stopping = threading.Event()
+        self.current: tuple[int, ...] = ()
+        """Ids of the runs at work now: the heartbeat keeps their leases, and no others."""
+
+    def work(self, run_ids: Sequence[int] | None = None) -> int:
+        """Work on the runs of a wake-up call that are still ready, or on whatever is first in the queues.
+
+        Returns how many runs ended, carried ones included. Without ids it turns away (0) when the child is busy.
+        Raises StorageUnavailable when the ledger is away; nothing is lost by that.
+        """
+        if not self._busy.acquire(blocking=run_ids is not None):
+            return 0
+        try:
+            return self._carry_on(run_ids)
+        finally:
+            self._busy.release()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until nobody works here, but no longer than ``timeout_s``."""
+        if self._busy.acquire(timeout=timeout_s):
+            self._busy.release()
+
+    def _carry_on(self, run_ids: Sequence[int] | None) -> int:
+        todo = deque(self._first() if run_ids is None else self._called(run_ids))
+        ended = 0
+        carried = run_ids is None
+        while todo and not self.stopping.is_set():
+            turn = todo.popleft()
+            claims = self._claim(turn)
+            if not claims:
+                continue
+            completed = self._run(self._registry.runnable[turn.stage_id], claims, carried)
+            carried = True
+            ended += len(completed.ended)
+            left = [run_id for run_id in turn.run_ids or () if run_id not in {claim.run_id for claim in claims}]
+            if left:
+                todo.appendleft(Turn(turn.stage_id, tuple(left), turn.limit))
+            todo.extendleft(reversed(self._pass_on(completed.ready, Lane(claims[0].lane))))
+            fp(f"{self._registry.runnable[turn.stage_id].spec.name}.after_ring")
+        return ended
+
+    def _called(self, run_ids: Sequence[int]) -> list[Turn]:
+        with self._database.begin() as connection:
+            by_stage = stages_of(connection, run_ids)
+        if not by_stage.keys() <= self._registry.runnable.keys():
+            self._learn()
+        return [
+            Turn(stage_id, tuple(ids), self._limit(stage_id))
+            for stage_id, ids in by_stage.items()
+            if stage_id in self._registry.runnable
+        ]
+
+    def _first(self) -> list[Turn]:
+        self._learn()
+        with self._database.begin() as connection:
+            found = ledger.next_stage(connection, self._queues, list(self._registry.runnable))
+        if found is None:
+            return []
+        stage_id, alone = found
+        return [Turn(stage_id, None, 1 if alone else self._limit(stage_id))]
+
+    def _learn(self) -> None:
+        with self._database.begin() as connection:
+            self._registry.learn(pipelines.every_stage(connection, after=self._registry.newest))
+
+    def _limit(self, stage_id: int) -> int:
+        seconds = self._seconds.get(stage_id, 0.0)
+        return min(self._batch_size, max(1, int(EXPECTED_BATCH_S / seconds))) if seconds else self._batch_size
+
+    def _claim(self, turn: Turn) -> list[Claim]:
+        with self._database.begin() as connection:
+            claims = ledger.claim(
+                connection, self._owner, turn.stage_id, turn.limit, run_ids=turn.run_ids, lease_s=self._lease_s
+            )
+        spec = self._registry.runnable[turn.stage_id].spec
+        if claims and not spec.waits_for_others:
+            with self._database.begin() as connection:
+                ledger.start(connection, [claim.scan_id for claim in claims])
+        return claims
+
+    def _run(self, runnable: Runnable, claims: list[Claim], carried: bool) -> Completed:
+        began = time.perf_counter()
+        self.current = tuple(claim.run_id for claim in claims)
+        try:
+            with self._watch(runnable, claims, carried):
+                completed = self._runner.run(runnable, claims)
+        finally:
+            self.current = ()
+        each = (time.perf_counter() - began) / len(claims)
+        before = self._seconds.get(runnable.spec.id, each)
+        self._seconds[runnable.spec.id] = 0.7 * before + 0.3 * each
+        MICRO_BATCH.labels(runnable.spec.name).observe(len(claims))
+        FENCED.labels(runnable.spec.name).inc(len(claims) - len(completed.ended))
+        return completed
+
+    def _pass_on(self, ready: Sequence[Ready], lane: Lane) -> list[Turn]:
+        """Ring for runs of other workers' queues; what this child carries on itself, stage by stage."""
+        own = [each for each in ready if each.queue in self._queues]
+        if own and lane is Lane.BULK and self._interactive_waits():
+            own = []
+        self._bell.ring(each for each in ready if each not in own)
+        return self._called([each.run_id for each in own]) if own else []
+
+    def _interactive_waits(self) -> bool:
+        with self._database.begin() as connection:
+            return ledger.interactive_waits(connection, self._queues)

@@ -1,0 +1,118 @@
+"""``scanmill worker``: one slot per GPU or CPU share, a decode server for the host, and an eye on all of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from db import ledger
+from db.session import Database
+from db.settings import DatabaseSettings
+from pipeline.contracts import Queue
+from pipeline.errors import StorageUnavailable
+from tasks.queue import Doorbell
+from tasks.settings import TaskSettings
+from workers import logs
+from workers.decoder import DecodeServer
+from workers.metrics import serve_metrics
+from workers.settings import WorkerSettings
+from workers.slot import LostOwner, Slot, SlotPlan
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.1
+"""Seconds between looks at the slots."""
+
+
+class NoGpu(RuntimeError):
+    """A GPU slot was asked for where there is no such GPU, or no runtime that could use it."""
+
+
+def plan(settings: WorkerSettings) -> list[SlotPlan]:
+    """The slots of this host. A host with GPUs leaves the gpu queues to them unless CPU is allowed too."""
+    gpus = [SlotPlan(f"gpu{gpu}", (Queue.GPU,), gpu) for gpu in settings.gpus]
+    kinds = (Queue.CPU, Queue.GPU) if settings.allow_cpu else (Queue.CPU,)
+    return gpus + [SlotPlan(f"cpu{n}", kinds) for n in range(settings.slots)]
+
+
+def visible_gpus() -> set[int]:
+    """Ids of the GPUs that the driver names; empty where there is no driver."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=20)  # noqa: S607
+    except (OSError, subprocess.SubprocessError):
+        return set()
+    return {int(line.split()[1].rstrip(":")) for line in listed.stdout.splitlines() if line.startswith("GPU ")}
+
+
+def require_gpus(wanted: list[int]) -> None:
+    """Raise NoGpu unless every wanted GPU is there."""
+    missing = set(wanted) - visible_gpus() if wanted else set()
+    if missing:
+        raise NoGpu(f"no GPU {sorted(missing)} here; without --gpus and with --allow-cpu its stages run on the CPU")
+
+
+class Supervisor:
+    """Runs the slots until it is told to stop."""
+
+    def __init__(self, settings: WorkerSettings, folder: Path) -> None:
+        self._settings = settings
+        tasks = TaskSettings()
+        self._database = Database(DatabaseSettings())
+        self._bell = Doorbell(tasks.redis_url.get_secret_value(), tasks.batch_size)
+        self._lost: list[LostOwner] = []
+        self._slots = [Slot(each, settings.host, folder, self._lost.append) for each in plan(settings)]
+        self._decoder = DecodeServer(folder)
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Watch the slots until ``stopping`` is set, then let them finish and hand back their work."""
+        while not self.stopping.wait(LOOK_S):
+            self._decoder.check()
+            for slot in self._slots:
+                slot.check()
+            self._release_now()
+        until = time.monotonic() + self._settings.stop_grace_s
+        for slot in self._slots:
+            slot.ask_to_stop()
+        for slot in self._slots:
+            slot.finish(until)
+        self._release_now()
+        self._decoder.stop()
+        self._bell.close()
+
+    def _release_now(self) -> None:
+        """Give back leases; what the ledger does not take now stays on the list, and would run out anyway."""
+        while self._lost:
+            lost = self._lost[0]
+            try:
+                with self._database.begin() as connection:
+                    self._bell.ring(ledger.release(connection, lost.owner, crashed=lost.crashed, code=lost.code))
+            except StorageUnavailable:
+                log.warning("could not release leases of %s; trying again", lost.owner)
+                return
+            self._lost.pop(0)
+
+
+def main(settings: WorkerSettings | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises NoGpu when a GPU slot is asked for in vain."""
+    settings = settings or WorkerSettings()
+    logs.configure()
+    require_gpus(settings.gpus)
+    with tempfile.TemporaryDirectory(prefix="scanmill-worker-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        supervisor = Supervisor(settings, Path(folder))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: supervisor.stopping.set())
+        if settings.metrics_port:
+            serve_metrics(settings.metrics_host, settings.metrics_port, folder)
+        supervisor.run()
+
+
+if __name__ == "__main__":
+    main()
