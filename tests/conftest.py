@@ -8,19 +8,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
-from psycopg2 import sql
 from pydantic import SecretStr
 
 from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from db import migrate
 from db.session import Database
 from db.settings import DatabaseSettings
+from tests import databases
 
 for _name in [name for name in os.environ if name.startswith("SCANMILL_")]:
     del os.environ[_name]  # a developer's own settings never reach a test
@@ -65,7 +63,7 @@ def redis_server(server_folder: Path) -> Iterator[EmbeddedRedis]:
 def template_database(postgres: EmbeddedPostgres) -> str:
     """A migrated database that is cloned for each test and never written to."""
     name = "template_scanmill"
-    _create(postgres, name, "template0")
+    databases.create(postgres, name, "template0")
     database = _open(postgres.url(name))
     migrate.upgrade(database)
     database.dispose()
@@ -75,10 +73,8 @@ def template_database(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
     """SQLAlchemy URL of a fresh migrated database, dropped after the test."""
-    name = f"test_{uuid.uuid4().hex}"
-    _create(postgres, name, template_database)
-    yield postgres.url(name)
-    _drop(postgres, name)
+    with databases.fresh(postgres, template_database) as url:
+        yield url
 
 
 @pytest.fixture
@@ -92,10 +88,8 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """SQLAlchemy URL of a fresh database without any table, dropped after the test: for tests of migrations."""
-    name = f"empty_{uuid.uuid4().hex}"
-    _create(postgres, name, "template0")
-    yield postgres.url(name)
-    _drop(postgres, name)
+    with databases.fresh(postgres, "template0") as url:
+        yield url
 
 
 @pytest.fixture
@@ -115,23 +109,3 @@ def storage_dir(tmp_path: Path) -> Path:
 
 def _open(url: str) -> Database:
     return Database(DatabaseSettings(database_url=SecretStr(url)))
-
-
-def _create(postgres: EmbeddedPostgres, name: str, template: str) -> None:
-    # FILE_COPY: a clone is copied as files, about 20 ms, instead of through the log.
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
-    _execute(postgres, statement.format(sql.Identifier(name), sql.Identifier(template)))
-
-
-def _drop(postgres: EmbeddedPostgres, name: str) -> None:
-    _execute(postgres, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _execute(postgres: EmbeddedPostgres, statement: sql.Composed) -> None:
-    connection = psycopg2.connect(postgres.url("postgres").replace("postgresql+psycopg2://", "postgresql://"))
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-    finally:
-        connection.close()

@@ -1,0 +1,24 @@
+"""``make bench``: every benchmark once, one JSON line each, in minutes. README.md says what each figure is for."""
+
+from __future__ import annotations
+
+import json
+
+from bench import photos, queue_rate, submit_latency
+from bench.house import say
+
+
+def main() -> None:
+    """Run them one after another, so that none disturbs another."""
+    for name, measure in {
+        "queue_rate, batch 32": lambda: queue_rate.measure(1000, slots=2, batch=32),
+        "queue_rate, batch 1": lambda: queue_rate.measure(200, slots=2, batch=1),
+        "submit_latency": lambda: submit_latency.measure(50, 20),
+        "photos": lambda: photos.measure(None, 200, slots=2),
+    }.items():
+        say(name)
+        print(json.dumps({"benchmark": name, **measure()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""One set of real processes for all kill points: each is armed by removing its file, so no test waits for a start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.embedded import EmbeddedPostgres, EmbeddedRedis
+from pipeline.systems.cat_face import CAT_FACE
+from tests import databases
+from tests.faults.points import POINTS
+from tests.stack import Stack, running
+
+
+@pytest.fixture(scope="module")
+def traps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one file per kill point of every stage; a point is armed while its file is missing."""
+    folder = tmp_path_factory.mktemp("traps")
+    for stage in CAT_FACE.stages:
+        for point in POINTS:
+            (folder / f"{stage.name}.{point}").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    traps: Path,
+    postgres: EmbeddedPostgres,
+    redis_server: EmbeddedRedis,
+    template_database: str,
+) -> Iterator[Stack]:
+    """Control and two worker slots with every kill point laid, none armed."""
+    plan = [{"point": trap.name, "action": "kill9", "once": str(trap)} for trap in sorted(traps.iterdir())]
+    folder = tmp_path_factory.mktemp("stack")
+    redis_server.flush()
+    with databases.fresh(postgres, template_database) as url, running(Stack(folder, url, redis_server.url)) as stack:
+        stack.start("control")
+        stack.start("worker", "--slots", "2", "--allow-cpu", SCANMILL_FAULT_PLAN=json.dumps(plan))
+        stack.await_published()
+        stack.await_workers(2)
+        yield stack
