@@ -40,7 +40,7 @@ _SUMMARY = """
 
 _STAGES = """
     SELECT st.name, r.state, r.code, r.attempts, r.reused_from, r.ready_at, r.started_at, r.finished_at, r.compute_ms,
-           CASE WHEN st.kind = 'build_report' THEN result.data END AS data, result.provenance
+           CASE WHEN st.position = max(st.position) OVER () THEN result.data END AS data, result.provenance
     FROM stage_run r JOIN stage st ON st.id = r.stage_id LEFT JOIN result ON result.id = r.result_id
     WHERE r.scan_id = :id ORDER BY st.position"""
 
