@@ -67,10 +67,6 @@ class ServiceError(ScanmillError, status=503, retryable=True):
 # --- requests: refused by the API, no scan exists -------------------------------------------------------------------
 
 
-class EmptyFile(RequestError):
-    """The file is empty."""
-
-
 class InvalidRequest(RequestError):
     """The HTTP request itself is malformed."""
 
@@ -199,6 +195,10 @@ class UrlTlsFailed(OutsideError):
 
 
 # --- pictures -------------------------------------------------------------------------------------------------------
+
+
+class EmptyFile(InputError, status=400):
+    """The file is empty."""
 
 
 class FileTooLarge(InputError, status=413):
