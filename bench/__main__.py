@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from bench import photos, queue_rate, submit_latency
 from bench.house import say
 
 
+BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
+    "queue_rate, batch 32": lambda: queue_rate.measure(1000, slots=2, batch=32),
+    "queue_rate, batch 1": lambda: queue_rate.measure(200, slots=2, batch=1),
+    "submit_latency": lambda: submit_latency.measure(50, 20),
+    "photos": lambda: photos.measure(None, 200, slots=2),
+}
+
+
 def main() -> None:
     """Run them one after another, so that none disturbs another."""
-    for name, measure in {
-        "queue_rate, batch 32": lambda: queue_rate.measure(1000, slots=2, batch=32),
-        "queue_rate, batch 1": lambda: queue_rate.measure(200, slots=2, batch=1),
-        "submit_latency": lambda: submit_latency.measure(50, 20),
-        "photos": lambda: photos.measure(None, 200, slots=2),
-    }.items():
+    for name, measure in BENCHMARKS.items():
         say(name)
         print(json.dumps({"benchmark": name, **measure()}), flush=True)
 

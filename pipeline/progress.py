@@ -66,8 +66,9 @@ def verdict(runs: Sequence[Ending]) -> Verdict | None:
 
     if rejected := first(RunState.REJECTED):
         return Verdict(ScanStatus.REJECTED, rejected.code)
+    incomplete = first(RunState.FAILED, RunState.ABSTAINED)
     if runs[-1].state is not RunState.OK:
-        return Verdict(ScanStatus.FAILED, runs[-1].code)
-    if incomplete := first(RunState.FAILED, RunState.ABSTAINED):
+        return Verdict(ScanStatus.FAILED, (incomplete or runs[-1]).code)
+    if incomplete:
         return Verdict(ScanStatus.PARTIAL, incomplete.code)
     return Verdict(ScanStatus.SUCCEEDED)

@@ -76,6 +76,11 @@ class StageInput:
     options: Mapping[str, Json] = field(default_factory=dict)
     source: Callable[[], bytes] = field(default=lambda: b"")
 
+    def answered(self, name: str) -> Need | None:
+        """The result of that stage if it ended ok; None if it did not, or if this pipeline has no such stage."""
+        need = self.needs.get(name)
+        return need if need is not None and need.ok else None
+
 
 @dataclass(frozen=True)
 class StageOutput:

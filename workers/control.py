@@ -40,7 +40,8 @@ def main(settings: TaskSettings | None = None) -> None:
                 control.publish(database, pipelines(settings.extra_pipelines), ModelRoom.open())
                 published = True
                 log.info("pipelines published")
-            control.turn(database, bell, settings.bulk_window)
+            if control.turn(database, bell, settings.bulk_window):
+                continue
         except StorageUnavailable as error:
             log.warning("the ledger is away: %s", error.code)
             stopping.wait(AWAY_S)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
+
+from pipeline.imaging.decoder_door import server_command
+from pipeline.settings import PipelineSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,16 +17,15 @@ class DecodeServer:
     """Keeps the server up. Its socket's path goes to the slots through SCANMILL_DECODER_SOCKET."""
 
     def __init__(self, folder: Path) -> None:
-        self.socket = folder / "decoder.sock"
+        self._socket = folder / "decoder.sock"
         self._process: subprocess.Popen[bytes] | None = None
-        os.environ["SCANMILL_DECODER_SOCKET"] = str(self.socket)
+        os.environ["SCANMILL_DECODER_SOCKET"] = str(self._socket)
 
     def check(self) -> None:
-        """Start it when it is down."""
+        """Start it when it is down. For the main thread: the server ends with the thread that started it."""
         if self._process is None or self._process.poll() is not None:
-            self.socket.unlink(missing_ok=True)
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pipeline.imaging.decode_server", "--socket", str(self.socket)],
+                server_command(PipelineSettings(), f"--socket={self._socket}"),
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 start_new_session=True,
             )

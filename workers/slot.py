@@ -104,9 +104,9 @@ class Slot:
     def ask_to_stop(self) -> None:
         """No more claims from now on; the stage at work may finish."""
         notice = board.read(self._board)
-        if self._process is None or notice is None:
+        if self._process is None:
             return
-        if board.alive(notice.pid):
+        if notice is not None and board.alive(notice.pid):
             os.kill(notice.pid, signal.SIGUSR2)
         self._process.terminate()
 

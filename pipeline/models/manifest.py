@@ -1,0 +1,219 @@
+"""The manifest of a model pack: what each file is, what it eats, what its outputs mean (no ML runtime here).
+
+``models/<pack>/manifest.toml`` holds a list of ``[[model]]`` tables. Unknown keys are refused: a misspelt threshold
+that nobody reads would change answers in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+_TEXTS: Final = ("name", "version", "file", "sha256", "runtime", "licence", "source", "task")
+_REQUIRED: Final = (*_TEXTS, "input", "outputs")
+_OPTIONAL: Final = (
+    *("labels", "groups", "thresholds", "crop_scale", "temperature"),
+    *("trained_on", "metrics", "mock", "card"),
+)
+RUNTIMES: Final = ("onnx", "tflite")
+
+
+class ManifestError(ValueError):
+    """A manifest is not what it must be; the text says where. A fault of whoever installs, never of a picture."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a picture becomes the network's input: resize, then ``(pixel / scale - mean) / std`` per channel.
+
+    ``size`` is (height, width). ``scale`` is a number, or "max" for the picture's own brightest value. ``letterbox``
+    is the grey value beside a picture that keeps its ratio; without it the picture is squashed to the size.
+    ``dtype`` "uint8" passes pixels as they are. ``batch`` fixes how many pictures every forward pass carries.
+    """
+
+    name: str
+    size: tuple[int, int]
+    layout: str = "NHWC"
+    colour: str = "RGB"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    scale: float | str = 1.0
+    letterbox: int | None = None
+    dtype: str = "float32"
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        rules = {
+            "layout": self.layout in ("NHWC", "NCHW"),
+            "colour": self.colour in ("RGB", "BGR"),
+            "dtype": self.dtype in ("float32", "uint8"),
+            "scale": self.scale == "max" or (not isinstance(self.scale, str) and self.scale > 0),
+            "size": [type(side) for side in self.size] == [int, int] and 0 < min(self.size) <= max(self.size) <= 4096,
+            "mean": len(self.mean) == 3,
+            "std": len(self.std) == 3 and all(value > 0 for value in self.std),
+            "letterbox": self.letterbox is None or 0 <= self.letterbox <= 255,
+            "batch": self.batch is None or 1 <= self.batch <= 256,
+        }
+        for key, kept in rules.items():
+            if not kept:
+                raise ManifestError(f"input.{key} is {getattr(self, key)!r}")
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model of a pack. ``digest`` names its exact behaviour; two entries may share one file.
+
+    ``outputs``: role → name in the file. ``labels``: role → names by index. ``groups``: label → class indices that
+    count as it. ``crop_scale``: side of the crops it was trained on, in distances between the eyes.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    runtime: str
+    licence: str
+    source: str
+    task: str
+    input: InputSpec
+    outputs: Mapping[str, str]
+    labels: Mapping[str, tuple[str, ...]]
+    groups: Mapping[str, tuple[int, ...]]
+    thresholds: Mapping[str, float]
+    crop_scale: float | None
+    temperature: float
+    trained_on: tuple[str, ...]
+    metrics: Mapping[str, Any]
+    card: str
+    mock: bool
+    pack: str
+    folder: Path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the file's digest and every field that changes an answer; hexadecimal."""
+        telling = {
+            "sha256": self.sha256,
+            "runtime": self.runtime,
+            "task": self.task,
+            "input": {f.name: getattr(self.input, f.name) for f in fields(self.input)},
+            "outputs": dict(self.outputs),
+            "labels": dict(self.labels),
+            "groups": dict(self.groups),
+            "thresholds": dict(self.thresholds),
+            "crop_scale": self.crop_scale,
+            "temperature": self.temperature,
+            "mock": self.mock,
+        }
+        return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a result says of the model that answered."""
+        told: dict[str, Any] = {
+            "name": self.name,
+            "version": self.version,
+            "digest": self.digest,
+            "pack": self.pack,
+            "runtime": self.runtime,
+        }
+        return {**told, "mock": True} if self.mock else told
+
+
+def read_manifest(path: Path, pack: str) -> dict[str, ModelEntry]:
+    """All entries of a manifest by name. Raises ManifestError."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ManifestError(f"{path}: {error}") from error
+    if set(document) - {"model"} or not isinstance(document.get("model", []), list):
+        raise ManifestError(f"{path}: only [[model]] tables may stand at the top level")
+    entries: dict[str, ModelEntry] = {}
+    for number, table in enumerate(document.get("model", [])):
+        where = f"{path}: model {table.get('name', number)}"
+        try:
+            entry = _entry(table, pack, path.parent)
+        except (ManifestError, TypeError, ValueError) as error:
+            raise ManifestError(f"{where}: {error}") from error
+        if entry.name in entries:
+            raise ManifestError(f"{where}: named twice")
+        entries[entry.name] = entry
+    return entries
+
+
+def _entry(table: Mapping[str, Any], pack: str, folder: Path) -> ModelEntry:
+    if unknown := set(table) - {*_REQUIRED, *_OPTIONAL}:
+        raise ManifestError(f"unknown keys {sorted(unknown)}")
+    if missing := [key for key in _REQUIRED if key not in table]:
+        raise ManifestError(f"missing keys {missing}")
+    entry = ModelEntry(
+        **{
+            key: _text(table, key)
+            for key in ("name", "version", "file", "sha256", "runtime", "licence", "source", "task")
+        },
+        input=_input(table["input"]),
+        outputs={role: str(name) for role, name in table["outputs"].items()},
+        labels=_labels(table.get("labels", {}), table["outputs"]),
+        groups={label: tuple(int(i) for i in indices) for label, indices in table.get("groups", {}).items()},
+        thresholds={key: float(value) for key, value in table.get("thresholds", {}).items()},
+        crop_scale=float(table["crop_scale"]) if "crop_scale" in table else None,
+        temperature=float(table.get("temperature", 1.0)),
+        trained_on=_sources(table.get("trained_on", ())),
+        metrics=dict(table.get("metrics", {})),
+        card=str(table.get("card", "")),
+        mock=bool(table.get("mock", False)),
+        pack=pack,
+        folder=folder,
+    )
+    _check(entry)
+    return entry
+
+
+def _check(entry: ModelEntry) -> None:
+    if not re.fullmatch(r"[0-9a-f]{64}", entry.sha256):
+        raise ManifestError("sha256 is not 64 lower-case hexadecimal digits")
+    if entry.runtime not in RUNTIMES:
+        raise ManifestError(f"runtime {entry.runtime!r} is none of {RUNTIMES}")
+    if PurePosixPath(entry.file).name != entry.file or entry.file in ("", ".", ".."):
+        raise ManifestError(f"file {entry.file!r} must be a plain file name beside the manifest")
+    if not entry.outputs:
+        raise ManifestError("outputs is empty")
+    if not entry.temperature > 0:
+        raise ManifestError(f"temperature is {entry.temperature}")
+    if entry.crop_scale is not None and not entry.crop_scale > 0:
+        raise ManifestError(f"crop_scale is {entry.crop_scale}")
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    if not isinstance(table[key], str) or not table[key]:
+        raise ManifestError(f"{key} must be a text that is not empty")
+    return str(table[key])
+
+
+def _input(table: Mapping[str, Any]) -> InputSpec:
+    known = {f.name for f in fields(InputSpec)}
+    if unknown := set(table) - known:
+        raise ManifestError(f"unknown keys {sorted(unknown)} in input")
+    if missing := {"name", "size"} - set(table):
+        raise ManifestError(f"missing keys {sorted(missing)} in input")
+    tupled: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return InputSpec(**tupled)
+
+
+def _labels(given: Any, outputs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """A table by role, or one plain list for the first output."""
+    by_role = given if isinstance(given, Mapping) else {next(iter(outputs), ""): given}
+    labels = {role: tuple(str(name) for name in names) for role, names in by_role.items()}
+    if strange := set(labels) - set(outputs):
+        raise ManifestError(f"labels for {sorted(strange)}, which are no outputs")
+    return labels
+
+
+def _sources(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(str(name) for name in given)

@@ -1,0 +1,130 @@
+"""The model room: finds a model's file, verifies its bytes, loads it once, and lets go of it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+
+from pipeline.errors import ModelLoadError, ModelUnavailable
+from pipeline.models.base import Model
+from pipeline.models.classifier import ClassifierModel
+from pipeline.models.detector import DetectorModel
+from pipeline.models.landmarks import LandmarksModel
+from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.matte import MatteModel
+from pipeline.models.sessions import OPENERS, Session, runtime_profile
+from pipeline.models.settings import ModelSettings
+from pipeline.models.subject import SubjectModel
+
+FAMILIES: Final[Mapping[str, type[Model[Any]]]] = {
+    "subject": SubjectModel,
+    "detector": DetectorModel,
+    "landmarks": LandmarksModel,
+    "matte": MatteModel,
+    "classifier": ClassifierModel,
+}
+
+
+class ModelRoom:
+    """Models by name and digest. Safe to use from several threads; sessions are made in the process that uses them.
+
+    The first pack that has a name decides which version is current; the other packs' entries of that name can still
+    be loaded by their digest, so scans pinned to them finish.
+    """
+
+    def __init__(self, packs: Iterable[Mapping[str, ModelEntry]], settings: ModelSettings | None = None) -> None:
+        self.settings = settings or ModelSettings()
+        cv2.setNumThreads(self.settings.threads)  # OpenCV's own pool would fight with the sessions of the other slots
+        self._current: dict[str, ModelEntry] = {}
+        self._known: dict[tuple[str, str], ModelEntry] = {}
+        for entry in (entry for pack in packs for entry in pack.values()):
+            self._current.setdefault(entry.name, entry)
+            self._known.setdefault((entry.name, entry.digest), entry)
+        self._lock = threading.RLock()
+        self._models: dict[tuple[str, str], Model[Any]] = {}
+        self._sessions: dict[tuple[str, str], Session] = {}
+
+    @classmethod
+    def open(cls, settings: ModelSettings | None = None) -> ModelRoom:
+        """The packs that the settings name. Raises ManifestError."""
+        settings = settings or ModelSettings()
+        if not settings.pack_names:
+            raise ManifestError("SCANMILL_MODEL_PACKS names no pack")
+        return cls(
+            [read_manifest(settings.root / name / "manifest.toml", name) for name in settings.pack_names], settings
+        )
+
+    @property
+    def profile(self) -> str:
+        """What may change the last bits of this room's numbers."""
+        return runtime_profile(self.settings.threads, self.settings.device, self.settings.batch)
+
+    def digests(self) -> dict[str, str]:
+        """Current digest by name."""
+        return {name: entry.digest for name, entry in sorted(self._current.items())}
+
+    def entry(self, name: str, digest: str | None = None) -> ModelEntry:
+        """The manifest's entry, current or of that digest. Raises ModelUnavailable."""
+        found = self._current.get(name) if digest is None else self._known.get((name, digest))
+        if found is None:
+            raise ModelUnavailable(f"no pack here has {name} {digest or ''}".rstrip())
+        return found
+
+    def load(self, name: str, digest: str | None = None) -> Model[Any]:
+        """The model, loaded on the first call. Raises ModelUnavailable or ModelLoadError; a failure is not remembered."""
+        entry = self.entry(name, digest)
+        key = (entry.name, entry.digest)
+        with self._lock:
+            if key not in self._models:
+                self._models[key] = self._build(entry)
+            return self._models[key]
+
+    def release(self, name: str | None = None) -> None:
+        """Let go of one model's memory, or of all; runs that hold a model keep it until they end."""
+        with self._lock:
+            self._models = {key: model for key, model in self._models.items() if name not in (None, key[0])}
+            used = {(model.entry.runtime, model.entry.sha256) for model in self._models.values()}
+            self._sessions = {key: session for key, session in self._sessions.items() if key in used}
+
+    def _build(self, entry: ModelEntry) -> Model[Any]:
+        family = FAMILIES.get(entry.task)
+        if family is None:
+            raise ModelLoadError(f"{entry.name}: task {entry.task!r} is none of {sorted(FAMILIES)}")
+        if entry.mock and (not self.settings.allow_mock or self.settings.environment == "production"):
+            raise ModelLoadError(
+                f"{entry.name} is a mock; these load only with SCANMILL_MODEL_ALLOW_MOCK, never in production"
+            )
+        key = (entry.runtime, entry.sha256)
+        if key not in self._sessions:
+            content = self._verified(entry)
+            opener = OPENERS[entry.runtime]
+            self._sessions[key] = opener(
+                content, threads=self.settings.threads, device=self.settings.device, batch=self.settings.batch
+            )
+        return family(entry, self._sessions[key])
+
+    def _verified(self, entry: ModelEntry) -> bytes:
+        """The file's bytes, read once and equal to the manifest's SHA-256."""
+        path = self._find(entry)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelLoadError(f"{entry.name}: {path} cannot be read: {error}") from error
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise ModelLoadError(f"{entry.name}: {path} is not the file of the manifest ({len(content)} bytes)")
+        return content
+
+    def _find(self, entry: ModelEntry) -> Path:
+        places = [entry.folder / entry.file]
+        mirror = self.settings.mirror
+        if mirror and "://" not in mirror:  # a URL is for fetching; loading never leaves the machine
+            places += [Path(mirror) / entry.file, Path(mirror) / entry.sha256]
+        for place in places:
+            if place.is_file():
+                return place
+        raise ModelUnavailable(f"{entry.name}: {entry.file} is in none of {[str(place.parent) for place in places]}")

@@ -1,0 +1,7 @@
+"""The systems: one file each, and this literal list of them."""
+
+from pipeline.contracts import System
+from pipeline.definition import Pipeline
+from pipeline.systems.cat_face import CAT_FACE
+
+PIPELINES: dict[System, Pipeline] = {System.CAT_FACE: CAT_FACE}

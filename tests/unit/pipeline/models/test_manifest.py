@@ -1,0 +1,167 @@
+"""A manifest is read whole or refused; its digest changes with every field that changes an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.settings import PACKS_ROOT
+
+TABLE = """
+[[model]]
+name = "cat_validator"
+version = "1"
+file = "net.onnx"
+sha256 = "{sha}"
+runtime = "onnx"
+licence = "Apache-2.0"
+source = "here"
+task = "subject"
+crop_scale = 0.9
+temperature = 2.0
+trained_on = ["a", "b"]
+mock = false
+
+[model.input]
+name = "image"
+size = [224, 192]
+mean = [127.5, 127.5, 127.5]
+std = [127.5, 127.5, 127.5]
+
+[model.outputs]
+subject = "subject"
+
+[model.labels]
+subject = ["not_cat", "cat"]
+
+[model.thresholds]
+subject = 0.7
+
+[model.metrics]
+accuracy = 0.9
+""".format(sha="a" * 64)
+
+
+def read(tmp_path: Path, text: str = TABLE) -> dict[str, ModelEntry]:
+    (tmp_path / "manifest.toml").write_text(text, encoding="utf-8")
+    return read_manifest(tmp_path / "manifest.toml", "mine")
+
+
+def test_every_field_arrives(tmp_path: Path) -> None:
+    entry = read(tmp_path)["cat_validator"]
+    assert entry.input.size == (224, 192)
+    assert entry.input.mean == (127.5, 127.5, 127.5)
+    assert entry.labels == {"subject": ("not_cat", "cat")}
+    assert entry.thresholds == {"subject": 0.7}
+    assert (entry.crop_scale, entry.temperature, entry.mock) == (0.9, 2.0, False)
+    assert entry.trained_on == ("a", "b")
+    assert entry.folder == tmp_path
+    assert entry.provenance == {
+        "name": "cat_validator", "version": "1", "digest": entry.digest, "pack": "mine", "runtime": "onnx",
+    }  # fmt: skip
+
+
+def test_a_plain_list_of_labels_stands_for_the_first_output(tmp_path: Path) -> None:
+    text = TABLE.replace('[model.labels]\nsubject = ["not_cat", "cat"]', "").replace(
+        "mock = false", 'mock = false\nlabels = ["not_cat", "cat"]'
+    )
+    assert read(tmp_path, text)["cat_validator"].labels == {"subject": ("not_cat", "cat")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a" * 64, "b" * 64),
+        ("[224, 192]", "[192, 224]"),
+        ("mean = [127.5, ", "mean = [127.0, "),
+        ('name = "image"', 'name = "image"\ncolour = "BGR"'),
+        ('name = "image"', 'name = "image"\nletterbox = 114'),
+        ('name = "image"', 'name = "image"\nbatch = 1'),
+        ('name = "image"', 'name = "image"\nscale = "max"'),
+        ('subject = "subject"', 'subject = "other"'),
+        ('["not_cat", "cat"]', '["cat", "not_cat"]'),
+        ("subject = 0.7", "subject = 0.71"),
+        ("subject = 0.7", "subject = 0.7\niou = 0.4"),
+        ("crop_scale = 0.9", "crop_scale = 1.0"),
+        ("temperature = 2.0", "temperature = 1.9"),
+        ("mock = false", "mock = true"),
+        ("[model.metrics]", "[model.groups]\ncat = [1]\n[model.metrics]"),
+    ],
+)
+def test_the_digest_changes_with_what_changes_an_answer(tmp_path: Path, old: str, new: str) -> None:
+    assert old in TABLE
+    assert read(tmp_path)["cat_validator"].digest != read(tmp_path, TABLE.replace(old, new, 1))["cat_validator"].digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('version = "1"', 'version = "2"'),
+        ('licence = "Apache-2.0"', 'licence = "MIT"'),
+        ('source = "here"', 'source = "there"'),
+        ('["a", "b"]', '["a"]'),
+        ("accuracy = 0.9", "accuracy = 0.8"),
+        ('file = "net.onnx"', 'file = "moved.onnx"'),
+    ],
+)
+def test_the_digest_does_not_change_with_what_only_people_read(tmp_path: Path, old: str, new: str) -> None:
+    assert read(tmp_path)["cat_validator"].digest == read(tmp_path, TABLE.replace(old, new))["cat_validator"].digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("a" * 64, "A" * 64, "sha256"),
+        ("a" * 64, "a" * 63, "sha256"),
+        ('"onnx"', '"pickle"', "runtime"),
+        ('file = "net.onnx"', 'file = "../net.onnx"', "file"),
+        ('file = "net.onnx"', 'file = "/etc/passwd"', "file"),
+        ('file = "net.onnx"', 'file = ".."', "file"),
+        ('licence = "Apache-2.0"', "", "missing keys"),
+        ('licence = "Apache-2.0"', 'licence = ""', "licence"),
+        ('version = "1"', "version = 1", "version"),
+        ("temperature = 2.0", "temperature = 0", "temperature"),
+        ("crop_scale = 0.9", "crop_scale = -1", "crop_scale"),
+        ("crop_scale = 0.9", "cropscale = 0.9", "unknown keys"),
+        ("[model.thresholds]", "[model.treshold]", "unknown keys"),
+        ("size = [224, 192]", "size = [224]", "size"),
+        ("size = [224, 192]", "size = [224, 0]", "size"),
+        ("size = [224, 192]", "size = [224.5, 192]", "size"),
+        ("size = [224, 192]", "", "missing keys"),
+        ("size = [224, 192]", "size = [224, 192]\nresize = true", "unknown keys"),
+        ("std = [127.5, 127.5, 127.5]", "std = [127.5, 127.5, 0]", "std"),
+        ('name = "image"', 'name = "image"\nlayout = "NWHC"', "layout"),
+        ('name = "image"', 'name = "image"\nscale = "mean"', "scale"),
+        ('name = "image"', 'name = "image"\nbatch = 0', "batch"),
+        ('name = "image"', 'name = "image"\nletterbox = 256', "letterbox"),
+        ('subject = "subject"', "", "outputs"),
+        ('subject = ["not_cat", "cat"]', 'points = ["left_eye"]', "no outputs"),
+        ("subject = 0.7", 'subject = "high"', "high"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_with_the_place(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in TABLE
+    with pytest.raises(ManifestError, match=told):
+        read(tmp_path, TABLE.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("text", ["[[model]", "model = 3", "other = 1\n" + TABLE, TABLE + TABLE])
+def test_a_document_that_is_no_list_of_models_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ManifestError):
+        read(tmp_path, text)
+
+
+def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError):
+        read_manifest(tmp_path / "manifest.toml", "mine")
+
+
+def test_the_public_pack_pins_address_and_digest() -> None:
+    entries = read_manifest(PACKS_ROOT / "public" / "manifest.toml", "public")
+    assert set(entries) == {"cat_validator", "background"}
+    for entry in entries.values():
+        assert entry.source.startswith("https://") and entry.source.endswith(entry.file)
+        assert entry.licence == "Apache-2.0"
+    assert entries["cat_validator"].groups == {"cat": (282, 283, 284, 285, 286)}
