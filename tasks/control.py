@@ -20,14 +20,21 @@ def publish(database: Database, known: Iterable[Pipeline], room: ModelLoader) ->
             pipelines.publish(connection, pipeline.specification(digests))
 
 
-def turn(database: Database, bell: Doorbell, bulk_window: int) -> None:
-    """Re-open lost leases, admit bulk scans, let followers of ended runs go on, fold counts."""
+def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
+    """Re-open lost leases, admit bulk scans, let followers of ended runs go on, fold counts.
+
+    Returns whether it admitted any: there may be room for more at once.
+    """
     with database.begin() as connection:
-        bell.ring(ledger.expire(connection))
+        reopened = ledger.expire(connection)
+    bell.ring(reopened)
     with database.begin() as connection:
-        bell.ring(settle_followers(connection))
+        freed = settle_followers(connection)
+    bell.ring(freed)
     with database.begin() as connection:
-        bell.ring(admission.admit(connection, bulk_window))
+        admitted = admission.admit(connection, bulk_window)
+    bell.ring(admitted)
     with database.begin() as connection:
         admission.fold_counts(connection)
         admission.forget_workers(connection)
+    return bool(admitted)

@@ -5,7 +5,6 @@ Nothing depends on them. When Redis is away they are dropped, and not tried agai
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import uuid
@@ -37,7 +36,7 @@ class CarriedEvents:
         self._send(
             [
                 ("task-received", {"name": task_name(stage), "args": repr((list(run_ids),)), "kwargs": "{}"}),
-                ("task-started", {"pid": os.getpid()}),
+                ("task-started", {}),
             ],
             task_id,
         )

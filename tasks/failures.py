@@ -43,4 +43,4 @@ def rule(error: Exception, attempts: int) -> Ruling:
 
 
 def _backoff(attempts: int) -> float:
-    return float(min(LONGEST_WAIT_S, 2.0 ** (attempts - 1)))
+    return min(LONGEST_WAIT_S, 2.0 ** min(attempts - 1, 10))

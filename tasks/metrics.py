@@ -14,4 +14,9 @@ STAGE_SECONDS = Histogram(
 MICRO_BATCH = Histogram(
     "scanmill_micro_batch_size", "Stage runs per micro-batch", ["stage"], buckets=(1, 2, 4, 8, 16, 32, 64, 128)
 )
+CPU_SECONDS = Counter(
+    "scanmill_cpu_seconds_total",
+    "Processor seconds of a worker child, by what it did: the stage itself, or its files",
+    ["stage", "part"],
+)
 FENCED = Counter("scanmill_fenced_total", "Runs whose answer came too late and was thrown away", ["stage"])

@@ -60,7 +60,7 @@ class Registry:
         for spec in published:
             self.newest = max(self.newest, spec.id)
             kind = self._kinds.get((spec.kind, spec.version))
-            if kind is not None and self._has_models(spec.models):
+            if kind is not None and _knows_all(kind, spec) and self._has_models(spec.models):
                 self.runnable[spec.id] = Runnable(spec, _revive(kind, spec))
 
     def _has_models(self, models: Mapping[str, str]) -> bool:
@@ -72,16 +72,14 @@ class Registry:
         return True
 
 
+def _knows_all(kind: type[Stage], spec: StageSpec) -> bool:
+    """Whether this code has every parameter that was published: without one it would compute something else."""
+    return spec.parameters.keys() <= {f.name for f in fields(kind)}
+
+
 def _revive(kind: type[Stage], spec: StageSpec) -> Stage:
     parameters = {name: _frozen(value) for name, value in spec.parameters.items()}
-    known = {f.name for f in fields(kind)}
-    return kind(
-        name=spec.name,
-        needs=spec.needs,
-        optional=spec.optional,
-        switch=spec.switch,
-        **{name: value for name, value in parameters.items() if name in known},
-    )
+    return kind(name=spec.name, needs=spec.needs, optional=spec.optional, switch=spec.switch, **parameters)
 
 
 def _frozen(value: Any) -> Any:

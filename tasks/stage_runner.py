@@ -7,9 +7,11 @@ a row never names a missing file; a worker that dies anywhere here leaves leases
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ from storage.keys import artifact_key
 from storage.settings import FetchSettings
 from tasks.cache import ArtifactReader
 from tasks.failures import Ruling, rule
-from tasks.metrics import STAGE_RUNS, STAGE_SECONDS
+from tasks.metrics import CPU_SECONDS, STAGE_RUNS, STAGE_SECONDS
 from tasks.registry import ModelLoader, Runnable
 
 if TYPE_CHECKING:
@@ -56,10 +58,12 @@ class StageRunner:
         name = runnable.spec.name
         fp(f"{name}.after_claim")
         began = time.perf_counter()
-        answers, who = self._answers(runnable, claims)
+        with _cpu_seconds(name, "run"):
+            answers, who = self._answers(runnable, claims)
         each_ms = (time.perf_counter() - began) * 1000 / len(claims)
         fp(f"{name}.after_run")
-        ends = [self._end(name, claim, answer, who, each_ms) for claim, answer in zip(claims, answers, strict=True)]
+        with _cpu_seconds(name, "store"):
+            ends = [self._end(name, claim, answer, who, each_ms) for claim, answer in zip(claims, answers, strict=True)]
         fp(f"{name}.after_put")
         completed = self._commit(name, ends)
         fp(f"{name}.after_commit")
@@ -76,7 +80,7 @@ class StageRunner:
             models = runnable.models(self._room)
             with self._database.begin() as connection:
                 needs = needs_of(connection, [claim.run_id for claim in claims])
-        except ScanmillError as error:
+        except Exception as error:  # noqa: BLE001  a model that cannot be loaded must end in the ledger too
             return [error] * len(claims), {}
         items = [self._input(claim, needs[claim.run_id]) for claim in claims]
         return _run_guarded(runnable, items, models), provenance(runnable.stage, models)
@@ -103,24 +107,28 @@ class StageRunner:
         """The bytes of the scan's picture, from wherever its submission said."""
         if claim.input_kind == InputKind.URL:
             return fetch(claim.input_ref, self._fetch_settings)
-        return self._storage.get(claim.input_ref, claim.input_sha256)
+        most = self._fetch_settings.max_upload_bytes
+        return self._storage.get(claim.input_ref, claim.input_sha256, max_bytes=most)
 
     def _end(
         self, name: str, claim: Claim, answer: StageAnswer | Exception, who: Mapping[str, Any], ms: float
     ) -> Answer:
-        if isinstance(answer, StageOutput):
-            try:
-                files = self._store(name, claim, answer)
-                return Answer(claim, RunState.OK, None, answer.data, who, files, compute_ms=ms)
-            except ScanmillError as error:
-                answer = error
+        data: Mapping[str, Any] = {}
+        try:
+            if isinstance(answer, StageOutput):
+                data, files = _plain(answer.data), self._store(name, claim, answer)
+                return Answer(claim, RunState.OK, None, data, who, files, compute_ms=ms)
+            if isinstance(answer, ScanmillError):
+                data = _plain(answer.data)
+        except Exception as error:  # noqa: BLE001  an answer that cannot be kept is this run's failure, not its neighbours'
+            answer = error
         ruling = rule(answer, claim.attempts)
         _log_end(name, claim, answer, ruling)
         return Answer(
             claim,
             ruling.outcome,
             ruling.code,
-            data=answer.data if isinstance(answer, ScanmillError) else {},
+            data=data,
             provenance=who,
             compute_ms=ms,
             retry_in_s=ruling.retry_in_s,
@@ -143,18 +151,23 @@ class StageRunner:
 
     def _commit(self, name: str, ends: Sequence[Answer]) -> Completed:
         """Commit, and again if the database was away: the token tells whether the first try went through."""
+        completed: Completed | None = None
         for attempt in range(COMMIT_TRIES):
+            if attempt:
+                log.warning("could not commit, attempt %d of %d", attempt, COMMIT_TRIES)
+                time.sleep(0.25 * 2**attempt)
             try:
-                with self._database.begin() as connection:
-                    completed = complete(connection, ends, self._profile)
-                    fp(f"{name}.before_commit")
+                if completed is None:
+                    with self._database.begin() as connection:
+                        done = complete(connection, ends, self._profile)
+                        fp(f"{name}.before_commit")
+                    completed = done
                 with self._database.begin() as connection:
                     freed = settle_followers(connection, sorted(completed.ended)) if completed.ended else []
                 return Completed(completed.ended, [*completed.ready, *freed])
             except StorageUnavailable:
-                log.warning("could not commit, attempt %d of %d", attempt + 1, COMMIT_TRIES)
-                time.sleep(0.5 * 2**attempt)
-        return Completed(frozenset(), [])
+                continue
+        return completed or Completed(frozenset(), [])
 
 
 def _run_guarded(runnable: Runnable, items: Sequence[StageInput], models: Models) -> Sequence[StageAnswer | Exception]:
@@ -169,6 +182,23 @@ def _run_guarded(runnable: Runnable, items: Sequence[StageInput], models: Models
             return [error]
         return [answer for item in items for answer in _run_guarded(runnable, [item], models)]
     return answers
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as the ledger will give them back. Raises ValueError or TypeError for what JSON or Postgres cannot hold."""
+    text = json.dumps(dict(data), allow_nan=False, ensure_ascii=False)
+    if "\\u0000" in text or text.encode(errors="replace").decode() != text:
+        raise ValueError("a NUL or half a character in a text")
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+@contextmanager
+def _cpu_seconds(name: str, part: str) -> Iterator[None]:
+    """Count the processor time of the block, all threads of this child together."""
+    began = time.process_time()
+    yield
+    CPU_SECONDS.labels(name, part).inc(time.process_time() - began)
 
 
 def _log_end(name: str, claim: Claim, error: Exception, ruling: Ruling) -> None:

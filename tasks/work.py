@@ -2,7 +2,7 @@
 
 A Celery message calls ``work`` with ids, the poll thread calls it without; both claim from the ledger. After a commit
 the successors that belong to this worker's queues are claimed at once, their arrays still in memory, with no trip
-through Redis, unless interactive work waits behind a bulk batch.
+through Redis. Before each bulk micro-batch it looks for interactive work, which always goes first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from db import ledger, pipelines
@@ -40,8 +40,15 @@ class Turn:
     """A stage to claim runs of: those of ``run_ids``, or the first in the queues when None."""
 
     stage_id: int
+    lane: Lane
     run_ids: tuple[int, ...] | None
-    limit: int
+    alone: bool = False
+
+    def left(self, claims: Sequence[Claim]) -> list[Turn]:
+        """What is left of the turn when some of its runs were claimed."""
+        taken = {claim.run_id for claim in claims}
+        left = tuple(run_id for run_id in self.run_ids or () if run_id not in taken)
+        return [replace(self, run_ids=left)] if left else []
 
 
 class Hands:
@@ -94,10 +101,12 @@ class Hands:
             self._busy.release()
 
     def _carry_on(self, run_ids: Sequence[int] | None) -> int:
-        todo = deque(self._first() if run_ids is None else self._called(run_ids))
+        todo = deque(self._first(Lane.BULK) if run_ids is None else self._called(run_ids))
         ended = 0
         carried = run_ids is None
         while todo and not self.stopping.is_set():
+            if todo[0].lane is Lane.BULK:
+                todo.extendleft(self._first(Lane.INTERACTIVE))
             turn = todo.popleft()
             claims = self._claim(turn)
             if not claims:
@@ -105,45 +114,45 @@ class Hands:
             completed = self._run(self._registry.runnable[turn.stage_id], claims, carried)
             carried = True
             ended += len(completed.ended)
-            left = [run_id for run_id in turn.run_ids or () if run_id not in {claim.run_id for claim in claims}]
-            if left:
-                todo.appendleft(Turn(turn.stage_id, tuple(left), turn.limit))
-            todo.extendleft(reversed(self._pass_on(completed.ready, Lane(claims[0].lane))))
+            todo.extendleft(reversed([*self._pass_on(completed.ready), *turn.left(claims)]))
             fp(f"{self._registry.runnable[turn.stage_id].spec.name}.after_ring")
         return ended
 
     def _called(self, run_ids: Sequence[int]) -> list[Turn]:
         with self._database.begin() as connection:
-            by_stage = stages_of(connection, run_ids)
-        if not by_stage.keys() <= self._registry.runnable.keys():
+            groups = stages_of(connection, run_ids)
+        if any(group.stage_id not in self._registry.runnable for group in groups):
             self._learn()
         return [
-            Turn(stage_id, tuple(ids), self._limit(stage_id))
-            for stage_id, ids in by_stage.items()
-            if stage_id in self._registry.runnable
+            Turn(group.stage_id, Lane(group.lane), group.run_ids)
+            for group in groups
+            if group.stage_id in self._registry.runnable
         ]
 
-    def _first(self) -> list[Turn]:
-        self._learn()
+    def _first(self, lane: Lane) -> list[Turn]:
+        """The turn of whatever is first in the queues, in that lane or a more urgent one; none when there is nothing."""
+        if lane is Lane.BULK:
+            self._learn()
         with self._database.begin() as connection:
-            found = ledger.next_stage(connection, self._queues, list(self._registry.runnable))
-        if found is None:
-            return []
-        stage_id, alone = found
-        return [Turn(stage_id, None, 1 if alone else self._limit(stage_id))]
+            found = ledger.next_stage(connection, self._queues, list(self._registry.runnable), lane=lane)
+        return [Turn(found[0], lane, None, alone=found[1])] if found else []
 
     def _learn(self) -> None:
         with self._database.begin() as connection:
             self._registry.learn(pipelines.every_stage(connection, after=self._registry.newest))
 
-    def _limit(self, stage_id: int) -> int:
-        seconds = self._seconds.get(stage_id, 0.0)
-        return min(self._batch_size, max(1, int(EXPECTED_BATCH_S / seconds))) if seconds else self._batch_size
+    def _limit(self, turn: Turn) -> int:
+        """How many runs to claim. Of a stage that this child has not run yet, one: nobody knows how long it takes."""
+        seconds = self._seconds.get(turn.stage_id)
+        if turn.alone or seconds is None:
+            return 1
+        return min(self._batch_size, max(1, int(EXPECTED_BATCH_S / seconds)))
 
     def _claim(self, turn: Turn) -> list[Claim]:
+        limit = self._limit(turn)
         with self._database.begin() as connection:
             claims = ledger.claim(
-                connection, self._owner, turn.stage_id, turn.limit, run_ids=turn.run_ids, lease_s=self._lease_s
+                connection, self._owner, turn.stage_id, limit, run_ids=turn.run_ids, lease_s=self._lease_s
             )
         spec = self._registry.runnable[turn.stage_id].spec
         if claims and not spec.waits_for_others:
@@ -166,14 +175,8 @@ class Hands:
         FENCED.labels(runnable.spec.name).inc(len(claims) - len(completed.ended))
         return completed
 
-    def _pass_on(self, ready: Sequence[Ready], lane: Lane) -> list[Turn]:
-        """Ring for runs of other workers' queues; what this child carries on itself, stage by stage."""
-        own = [each for each in ready if each.queue in self._queues]
-        if own and lane is Lane.BULK and self._interactive_waits():
-            own = []
-        self._bell.ring(each for each in ready if each not in own)
-        return self._called([each.run_id for each in own]) if own else []
-
-    def _interactive_waits(self) -> bool:
-        with self._database.begin() as connection:
-            return ledger.interactive_waits(connection, self._queues)
+    def _pass_on(self, ready: Sequence[Ready]) -> list[Turn]:
+        """Ring for runs of other workers' queues; the turns of those that this child carries on itself."""
+        self._bell.ring(each for each in ready if each.queue not in self._queues)
+        own = [each.run_id for each in ready if each.queue in self._queues]
+        return self._called(own) if own else []

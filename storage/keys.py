@@ -1,0 +1,40 @@
+"""Names of stored objects. Clients never choose one: what they name is checked and put below their tenant's prefix."""
+
+from __future__ import annotations
+
+import unicodedata
+from uuid import UUID
+
+from pipeline.errors import PathNotAllowed
+
+LONGEST_PATH = 512
+"""Bytes of a client's path, in UTF-8."""
+
+LONGEST_KEY = 1_024
+"""Bytes of a key; S3 takes no longer one."""
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Control, format (bidirectional overrides too), surrogate, line and paragraph separators."""
+
+
+def artifact_key(tenant_id: UUID, sha256: str) -> str:
+    """Where the bytes with that SHA-256 (hex) lie."""
+    return f"t/{tenant_id}/a/{sha256[:2]}/{sha256}"
+
+
+def object_key(tenant_id: UUID, path: str) -> str:
+    """Where a tenant's own object lies. Raises PathNotAllowed for a path that is not plain, relative and NFC."""
+    if path.startswith("~") or unicodedata.normalize("NFC", path) != path:
+        raise PathNotAllowed("a path is NFC text and no home folder")
+    check_key(path, LONGEST_PATH)
+    return f"t/{tenant_id}/o/{path}"
+
+
+def check_key(key: str, longest: int = LONGEST_KEY) -> None:
+    """Hold every key to what means the same in a folder and in a bucket. Raises PathNotAllowed."""
+    if "\\" in key or any(unicodedata.category(letter) in _UNSEEN for letter in key):
+        raise PathNotAllowed("backslash or unseen character")
+    if len(key.encode()) > longest:
+        raise PathNotAllowed(f"longer than {longest} bytes")
+    if any(part in ("", ".", "..") for part in key.split("/")):
+        raise PathNotAllowed("empty, '.' or '..' between slashes")
