@@ -8,7 +8,6 @@ from collections.abc import Callable
 from bench import photos, queue_rate, submit_latency
 from bench.house import say
 
-
 BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
     "queue_rate, batch 32": lambda: queue_rate.measure(1000, slots=2, batch=32),
     "queue_rate, batch 1": lambda: queue_rate.measure(200, slots=2, batch=1),

@@ -43,15 +43,23 @@ _NEEDS = """
     WHERE r.id = ANY(CAST(:ids AS bigint[]))"""
 
 
-def stages_of(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, list[int]]:
-    """Runs of a wake-up call that are still ready, by stage."""
+@dataclass(frozen=True, slots=True)
+class ReadyGroup:
+    """Runs of one stage and lane that are ready."""
+
+    stage_id: int
+    lane: int
+    run_ids: tuple[int, ...]
+
+
+def stages_of(connection: sa.Connection, run_ids: Sequence[int]) -> list[ReadyGroup]:
+    """Those of the named runs that are still ready, by stage, in the order of their stages; urgent ones first."""
     found = rows(
         connection,
-        """SELECT id, stage_id FROM stage_run
-           WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'ready' ORDER BY id""",
+        """SELECT r.stage_id, r.lane, array_agg(r.id ORDER BY r.id) AS ids
+           FROM stage_run r JOIN stage s ON s.id = r.stage_id
+           WHERE r.id = ANY(CAST(:ids AS bigint[])) AND r.state = 'ready'
+           GROUP BY r.stage_id, r.lane, s.position ORDER BY r.lane, s.position""",
         ids=list(run_ids),
     )
-    by_stage: dict[int, list[int]] = {}
-    for r in found:
-        by_stage.setdefault(r.stage_id, []).append(r.id)
-    return by_stage
+    return [ReadyGroup(r.stage_id, r.lane, tuple(r.ids)) for r in found]

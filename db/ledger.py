@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from db.locked import lock_scans
 from db.settle import Ready, settle
 from db.sql import row, rows, run
+from pipeline.contracts import Lane
 
 LEASE_S = 30.0
 """Seconds a lease lasts without a heartbeat. A host that vanished is noticed after that."""
@@ -44,16 +45,25 @@ class Claim:
     input_sha256: str | None
 
 
-def next_stage(connection: sa.Connection, queues: Sequence[str], stage_ids: Sequence[int]) -> tuple[int, bool] | None:
-    """Stage of the first claimable run in these queues, and whether that run must be worked on alone."""
+def next_stage(
+    connection: sa.Connection, queues: Sequence[str], stage_ids: Sequence[int], *, lane: Lane = Lane.BULK
+) -> tuple[int, bool] | None:
+    """Stage of the first claimable run in these queues, and whether that run must be worked on alone.
+
+    With ``lane`` INTERACTIVE only interactive runs are looked at.
+    """
     found = row(
         connection,
-        """SELECT stage_id, charged > 0 AS alone FROM stage_run
-           WHERE state = 'ready' AND waits_for IS NULL AND queue = ANY(:queues) AND stage_id = ANY(:stages)
-             AND not_before <= clock_timestamp()
-           ORDER BY lane, ready_at, id LIMIT 1""",
+        """SELECT first.stage_id, first.charged > 0 AS alone
+           FROM unnest(CAST(:queues AS text[])) AS q(name) CROSS JOIN LATERAL (
+               SELECT * FROM stage_run
+               WHERE state = 'ready' AND waits_for IS NULL AND queue = q.name AND stage_id = ANY(:stages)
+                 AND lane <= :lane AND not_before <= clock_timestamp()
+               ORDER BY lane, ready_at, id LIMIT 1) first
+           ORDER BY first.lane, first.ready_at, first.id LIMIT 1""",
         queues=list(queues),
         stages=list(stage_ids),
+        lane=int(lane),
     )
     return (found.stage_id, found.alone) if found else None
 
@@ -88,6 +98,7 @@ _CLAIM = """
     WITH candidate AS (
         SELECT id, charged FROM stage_run
         WHERE state = 'ready' AND waits_for IS NULL AND stage_id = :stage AND not_before <= clock_timestamp()
+          AND queue = (SELECT queue FROM stage WHERE id = :stage)
           AND (CAST(:ids AS bigint[]) IS NULL OR id = ANY(CAST(:ids AS bigint[])))
         ORDER BY lane, ready_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), chosen AS (
@@ -111,18 +122,6 @@ def start(connection: sa.Connection, scan_ids: Sequence[UUID]) -> None:
     settle(connection, lock_scans(connection, scan_ids))
 
 
-def interactive_waits(connection: sa.Connection, queues: Sequence[str]) -> bool:
-    """Whether interactive work could be claimed in these queues."""
-    return bool(
-        rows(
-            connection,
-            """SELECT 1 FROM stage_run WHERE state = 'ready' AND waits_for IS NULL AND lane = 0
-               AND queue = ANY(:queues) AND not_before <= clock_timestamp() LIMIT 1""",
-            queues=list(queues),
-        )
-    )
-
-
 def register(connection: sa.Connection, owner: UUID, node: str, pid: int, profile: str) -> None:
     """Announce a worker child before its first claim."""
     run(
@@ -136,12 +135,19 @@ def register(connection: sa.Connection, owner: UUID, node: str, pid: int, profil
 
 
 def heartbeat(connection: sa.Connection, owner: UUID, run_ids: Sequence[int], *, lease_s: float = LEASE_S) -> None:
-    """Say that a child lives, and prolong the leases of what it is working on; others that it holds run out."""
+    """Say that a child lives, and prolong the leases of what it is working on; others that it holds run out.
+
+    A run that is being ended at this moment is skipped: a heartbeat waits for nobody, so it can be in no deadlock.
+    """
     run(connection, "UPDATE worker SET seen_at = clock_timestamp() WHERE owner = :owner", owner=owner)
     run(
         connection,
-        """UPDATE stage_run SET lease_until = clock_timestamp() + make_interval(secs => :lease)
-           WHERE id = ANY(CAST(:ids AS bigint[])) AND owner = :owner AND state = 'leased'""",
+        """WITH held AS (
+               SELECT id FROM stage_run WHERE id = ANY(CAST(:ids AS bigint[])) AND owner = :owner AND state = 'leased'
+               FOR UPDATE SKIP LOCKED
+           )
+           UPDATE stage_run r SET lease_until = clock_timestamp() + make_interval(secs => :lease)
+           FROM held WHERE r.id = held.id""",
         ids=list(run_ids),
         owner=owner,
         lease=lease_s,

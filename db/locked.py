@@ -48,6 +48,7 @@ class LockedScan:
     id: UUID
     tenant_id: UUID
     batch_id: UUID | None
+    pipeline_id: int
     lane: int
     status: ScanStatus
     code: str | None
@@ -82,13 +83,21 @@ def lock_scans(connection: sa.Connection, scan_ids: Iterable[UUID]) -> dict[UUID
     """Lock scans in id order: every transition of a scan happens under this lock."""
     found = rows(
         connection,
-        """SELECT id, tenant_id, batch_id, lane, status, code, event_seq, input_sha256
+        """SELECT id, tenant_id, batch_id, pipeline_id, lane, status, code, event_seq, input_sha256
            FROM scan WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE""",
         ids=sorted({str(scan_id) for scan_id in scan_ids}),
     )
     return {
         r.id: LockedScan(
-            r.id, r.tenant_id, r.batch_id, r.lane, ScanStatus(r.status), r.code, r.event_seq, r.input_sha256
+            r.id,
+            r.tenant_id,
+            r.batch_id,
+            r.pipeline_id,
+            r.lane,
+            ScanStatus(r.status),
+            r.code,
+            r.event_seq,
+            r.input_sha256,
         )
         for r in found
     }
@@ -98,14 +107,17 @@ def load_runs(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> No
     """Read the runs of locked scans, in pipeline order."""
     found = rows(
         connection,
-        """SELECT r.id, r.scan_id, r.stage_id, s.pipeline_id, r.state, r.code, r.work, r.waits_for, r.attempts,
-                  result.digest
-           FROM stage_run r JOIN stage s ON s.id = r.stage_id LEFT JOIN result ON result.id = r.result_id
-           WHERE r.scan_id = ANY(CAST(:ids AS uuid[])) ORDER BY r.scan_id, s.position""",
+        """SELECT r.id, r.scan_id, r.stage_id, r.state, r.code, r.work, r.waits_for, r.attempts, result.digest
+           FROM stage_run r LEFT JOIN result ON result.id = r.result_id
+           WHERE r.scan_id = ANY(CAST(:ids AS uuid[]))""",
         ids=[str(scan_id) for scan_id in scans],
     )
-    for r in found:
-        specs = {spec.id: spec for spec in pipelines.stages(connection, r.pipeline_id)}
+    specs = {
+        spec.id: spec
+        for pipeline_id in {scan.pipeline_id for scan in scans.values()}
+        for spec in pipelines.stages(connection, pipeline_id)
+    }
+    for r in sorted(found, key=lambda r: specs[r.stage_id].position):
         spec = specs[r.stage_id]
         state = RunState(r.state)
         loaded = LockedRun(r.id, spec, Ending(state, r.code), r.digest, r.work, r.waits_for)

@@ -17,33 +17,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-NOW = sa.text("clock_timestamp()")
-"""The only clock: Postgres time. A worker's own clock is never compared with it."""
-
-
-class Base(DeclarativeBase):
-    """Names for constraints, so that migrations are the same everywhere."""
-
-    metadata = sa.MetaData(
-        naming_convention={
-            "pk": "%(table_name)s_pkey",
-            "fk": "%(table_name)s_%(column_0_name)s_fkey",
-            "uq": "%(table_name)s_%(column_0_N_name)s_key",
-            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-            "ck": "%(table_name)s_%(constraint_name)s_check",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
-        str: sa.Text(),
-        datetime: sa.DateTime(timezone=True),
-        dict[str, Any]: JSONB(),
-        list[str]: ARRAY(sa.Text()),
-        uuid.UUID: UUID(),
-        int: sa.BigInteger(),
-    }
+from db.base import NOW, Base
 
 
 class Tenant(Base):
@@ -126,6 +102,7 @@ class Scan(Base):
             "tenant_id",
             postgresql_where=sa.text("lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL"),
         ),
+        sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
@@ -155,7 +132,7 @@ class IdempotencyKey(Base):
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     request_sha256: Mapped[str]
-    scan_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("scan.id", ondelete="CASCADE"))
+    scan_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("scan.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -163,8 +140,7 @@ class Result(Base):
     """What a stage answered for one fingerprint: (tenant, work, profile). Immutable and shared by equal runs.
 
     ``work`` is SHA-256 over the stage's basis and the digests of all it needs (``run <id>`` for an answer that is never
-    reused); ``profile`` names the runtime that may change the last bits; ``digest`` is SHA-256 over the answer:
-    outcome, code, numbers and artifacts.
+    reused); ``profile`` names the runtime that may change the last bits; ``digest`` is SHA-256 over the answer.
     """
 
     __tablename__ = "result"
@@ -202,6 +178,7 @@ class StageRun(Base):
         sa.Index("stage_run_lease_idx", "lease_until", postgresql_where=sa.text("state = 'leased'")),
         sa.Index("stage_run_owner_idx", "owner", postgresql_where=sa.text("state = 'leased'")),
         sa.Index("stage_run_waits_idx", "waits_for", postgresql_where=sa.text("waits_for IS NOT NULL")),
+        sa.Index("stage_run_result_idx", "result_id", "id", postgresql_where=sa.text("result_id IS NOT NULL")),
         sa.Index(
             "stage_run_work_idx",
             "tenant_id",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -132,10 +133,11 @@ def listing(connection: sa.Connection) -> list[dict[str, Any]]:
 
 
 def stages(connection: sa.Connection, pipeline_id: int) -> tuple[StageSpec, ...]:
-    """A version's stages in order. Rows never change, so each process reads them once."""
-    cached = _known.get(pipeline_id)
+    """A version's stages in order. Rows never change, so each process reads them once per database."""
+    known = _known.setdefault(connection.engine, {})
+    cached = known.get(pipeline_id)
     if cached is None:
-        cached = _known[pipeline_id] = tuple(
+        cached = known[pipeline_id] = tuple(
             _spec(r)
             for r in rows(connection, "SELECT * FROM stage WHERE pipeline_id = :id ORDER BY position", id=pipeline_id)
         )
@@ -147,7 +149,7 @@ def every_stage(connection: sa.Connection, *, after: int) -> list[StageSpec]:
     return [_spec(r) for r in rows(connection, "SELECT * FROM stage WHERE id > :after ORDER BY id", after=after)]
 
 
-_known: dict[int, tuple[StageSpec, ...]] = {}
+_known: WeakKeyDictionary[sa.Engine, dict[int, tuple[StageSpec, ...]]] = WeakKeyDictionary()
 
 
 def _spec(r: sa.Row[Any]) -> StageSpec:

@@ -45,8 +45,9 @@ class Answer:
 
     @property
     def digest(self) -> str:
+        """SHA-256 over the answer and who gave it: a report names the models, so it may not outlive one of them."""
         files = {name: stored.sha256 for name, stored in self.artifacts.items()}
-        return sha256_of([str(self.outcome), self.code, dict(self.data), files])
+        return sha256_of([str(self.outcome), self.code, dict(self.data), dict(self.provenance), files])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def _store_results(connection: sa.Connection, answers: Sequence[Answer], profile
     links = [
         {"result_id": result_of[a.claim.run_id].id, "name": name, "artifact_id": artifacts[a.claim.tenant_id, f.sha256]}
         for a in answers
+        if result_of[a.claim.run_id].is_maker
         for name, f in a.artifacts.items()
     ]
     if links:
@@ -121,10 +123,11 @@ _INSERT_RESULTS = """
         INSERT INTO result (tenant_id, work, profile, outcome, code, data, provenance, digest)
         SELECT tenant_id, work, :profile, outcome, code, data, provenance, digest
         FROM numbered WHERE nth = 1 ORDER BY tenant_id, work
-        ON CONFLICT (tenant_id, work, profile) DO UPDATE SET work = excluded.work
-        RETURNING id, tenant_id, work, outcome, code
+        ON CONFLICT (tenant_id, work, profile) DO UPDATE SET outcome = result.outcome
+        RETURNING id, tenant_id, work, outcome, code, xmax = 0 AS is_new
     )
-    SELECT g.run_id, made.id, made.outcome, made.code FROM given g JOIN made USING (tenant_id, work)"""
+    SELECT n.run_id, made.id, made.outcome, made.code, made.is_new AND n.nth = 1 AS is_maker
+    FROM numbered n JOIN made USING (tenant_id, work)"""
 
 
 def _store_artifacts(connection: sa.Connection, answers: Sequence[Answer]) -> dict[tuple[UUID, str], int]:
@@ -148,9 +151,8 @@ def _store_artifacts(connection: sa.Connection, answers: Sequence[Answer]) -> di
 
 _LINK_ARTIFACTS = """
     INSERT INTO result_artifact (result_id, name, artifact_id)
-    SELECT DISTINCT result_id, name, artifact_id
-    FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS l(result_id bigint, name text, artifact_id bigint)
-    ON CONFLICT DO NOTHING RETURNING 1"""
+    SELECT result_id, name, artifact_id
+    FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS l(result_id bigint, name text, artifact_id bigint) RETURNING 1"""
 
 
 def _end_runs(connection: sa.Connection, answers: Sequence[Answer], results: Mapping[int, sa.Row[Any]]) -> None:

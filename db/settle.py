@@ -84,18 +84,24 @@ def _answer(each: LockedRun) -> str:
 
 
 def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]]) -> bool:
+    """Newly ready runs take an equal answer, or wait for an equal run of their lane or a faster one to find it."""
     for scan, each in fresh:
         each.work = _fingerprint(scan, each)
     wanted = [
-        {"run_id": each.id, "tenant_id": str(scan.tenant_id), "work": each.work} for scan, each in fresh if each.work
+        {"run_id": each.id, "tenant_id": str(scan.tenant_id), "work": each.work, "lane": scan.lane}
+        for scan, each in fresh
+        if each.work
     ]
     if not wanted:
         return False
     known = {r.run_id: r for r in rows(connection, _FIND_EQUAL, wanted=records(wanted))}
     reused = False
-    for scan, each in fresh:
+    first: dict[tuple[UUID, str], LockedRun] = {}
+    for scan, each in sorted(fresh, key=lambda found: (found[0].lane, found[1].id)):
         equal = known.get(each.id)
         if equal is None:
+            leader = first.setdefault((scan.tenant_id, each.work), each) if each.work else each
+            each.waits_for = None if leader is each else leader.id
             continue
         if equal.result_id is None:
             each.waits_for = equal.computing
@@ -109,7 +115,7 @@ def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]])
 
 _FIND_EQUAL = """
     SELECT w.run_id, r.id AS result_id, r.outcome, r.code, r.digest, maker.id AS made_by, leader.id AS computing
-    FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(run_id bigint, tenant_id uuid, work text)
+    FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(run_id bigint, tenant_id uuid, work text, lane int)
     LEFT JOIN LATERAL (
         SELECT * FROM result
         WHERE tenant_id = w.tenant_id AND work = w.work
@@ -123,7 +129,7 @@ _FIND_EQUAL = """
     LEFT JOIN LATERAL (
         SELECT id FROM stage_run
         WHERE r.id IS NULL AND tenant_id = w.tenant_id AND work = w.work AND state IN ('ready', 'leased')
-          AND waits_for IS NULL AND charged = 0 AND id <> w.run_id
+          AND waits_for IS NULL AND charged = 0 AND id <> w.run_id AND lane <= w.lane
         ORDER BY id LIMIT 1) leader ON true
     WHERE r.id IS NOT NULL OR leader.id IS NOT NULL"""
 

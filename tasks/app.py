@@ -44,6 +44,11 @@ def make_app(redis_url: str) -> Celery:
             "socket_keepalive": True,
             "health_check_interval": 10,
             "visibility_timeout": 3600,
+            # Sending gives up at once when Redis is away: with Kombu's own patience an event held up its stage for 7 s.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
         },
         enable_utc=True,
     )

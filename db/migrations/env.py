@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context
 
-from db.models import Base
+from db import models
 from db.session import Database
 from db.settings import DatabaseSettings
 
@@ -22,7 +22,7 @@ def run() -> None:
         connection.execute(sa.text("SET lock_timeout = '10s'"))
         connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
         connection.commit()
-        context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=False)
+        context.configure(connection=connection, target_metadata=models.Tenant.metadata, compare_server_default=False)
         with context.begin_transaction():
             context.run_migrations()
         connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})

@@ -166,6 +166,9 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "scan_retry_idx", "scan", ["retry_of"], unique=False, postgresql_where=sa.text("retry_of IS NOT NULL")
+    )
+    op.create_index(
         "scan_waiting_idx",
         "scan",
         ["tenant_id", "created_at"],
@@ -226,6 +229,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "key", name=op.f("idempotency_key_pkey")),
     )
+    op.create_index(op.f("idempotency_key_scan_id_idx"), "idempotency_key", ["scan_id"], unique=False)
     op.create_table(
         "result_artifact",
         sa.Column("result_id", sa.BigInteger(), nullable=False),
@@ -284,6 +288,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'ready' AND waits_for IS NULL"),
     )
     op.create_index(
+        "stage_run_result_idx",
+        "stage_run",
+        ["result_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("result_id IS NOT NULL"),
+    )
+    op.create_index(
         "stage_run_waits_idx",
         "stage_run",
         ["waits_for"],
@@ -308,6 +319,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('ready', 'leased') AND waits_for IS NULL"),
     )
     op.drop_index("stage_run_waits_idx", table_name="stage_run", postgresql_where=sa.text("waits_for IS NOT NULL"))
+    op.drop_index("stage_run_result_idx", table_name="stage_run", postgresql_where=sa.text("result_id IS NOT NULL"))
     op.drop_index(
         "stage_run_ready_idx", table_name="stage_run", postgresql_where=sa.text("state = 'ready' AND waits_for IS NULL")
     )
@@ -316,6 +328,7 @@ def downgrade() -> None:
     op.drop_table("stage_run")
     op.drop_index(op.f("result_artifact_artifact_id_idx"), table_name="result_artifact")
     op.drop_table("result_artifact")
+    op.drop_index(op.f("idempotency_key_scan_id_idx"), table_name="idempotency_key")
     op.drop_table("idempotency_key")
     op.drop_table("event")
     op.drop_table("stage")
@@ -325,6 +338,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL"),
     )
     op.drop_index("scan_waiting_idx", table_name="scan", postgresql_where=sa.text("admitted_at IS NULL"))
+    op.drop_index("scan_retry_idx", table_name="scan", postgresql_where=sa.text("retry_of IS NOT NULL"))
     op.drop_index("scan_tenant_created_idx", table_name="scan")
     op.drop_table("scan")
     op.drop_table("result")
