@@ -18,7 +18,7 @@ class PipelineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SCANMILL_", populate_by_name=True, extra="ignore")
 
     environment: Literal["production", "development", "test"] = Field(
-        default="production", validation_alias="SCANMILL_ENV"
+        "production", validation_alias="SCANMILL_ENV", description="Fault plans need test."
     )
     fault_plan: str = Field(default="", description="Kill points to arm in the decode children; only in test.")
 
