@@ -1,0 +1,1 @@
+"""What `scanmill demo` shows: sample pictures, live progress, a table, a page."""

@@ -1,0 +1,66 @@
+"""What the model packs say they hold and whether the files are there, by their manifests alone (no ML runtime)."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PACKS = Path(__file__).resolve().parents[1] / "models"
+
+
+class PackSettings(BaseSettings):
+    """Where packs are; the names and meanings of `pipeline.models.settings`, which brings no runtime in here."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_MODEL_", extra="ignore")
+
+    packs: str = Field("starter", description="Packs in order of preference, separated by commas")
+    root: Path = Field(PACKS, description="Directory that holds one folder per pack")
+    mirror: Path | None = Field(None, description="Directory that holds public weights, by file name")
+
+
+@dataclass(frozen=True, slots=True)
+class PackedModel:
+    """One model of a pack; `state` is ok, missing (no file) or damaged (another SHA-256 than the manifest's)."""
+
+    pack: str
+    name: str
+    version: str
+    runtime: str
+    file: str
+    sha256: str
+    licence: str
+    state: str
+
+
+def models(settings: PackSettings) -> list[PackedModel]:
+    """Every model of the chosen packs, in order. Raises OSError or ValueError for a manifest that cannot be read."""
+    names = [name.strip() for name in settings.packs.split(",") if name.strip()]
+    return [model for name in names for model in _pack(settings, name)]
+
+
+def _pack(settings: PackSettings, pack: str) -> Iterator[PackedModel]:
+    folder = settings.root / pack
+    manifest = tomllib.loads((folder / "manifest.toml").read_text())
+    for entry in manifest.get("model", []):
+        yield _model(pack, entry, [folder, *([settings.mirror] if settings.mirror else [])])
+
+
+def _model(pack: str, entry: dict[str, Any], folders: list[Path]) -> PackedModel:
+    path = next((folder / entry["file"] for folder in folders if (folder / entry["file"]).is_file()), None)
+    state = "missing" if path is None else "ok" if _sha256(path) == entry["sha256"] else "damaged"
+    name, version, runtime, file = (str(entry.get(key, "")) for key in ("name", "version", "runtime", "file"))
+    return PackedModel(pack, name, version, runtime, file, entry["sha256"], str(entry.get("licence", "")), state)
+
+
+@cache
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
