@@ -1,0 +1,125 @@
+"""The shipped files are the ones the manifest names, and each keeps its contract."""
+
+import hashlib
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+PACK = Path(__file__).parents[3] / "models" / "starter"
+AREAS = ("left_eye", "right_eye", "left_ear", "right_ear", "mouth")
+NAMES = ("cat_validator", "cat_face_detector", "cat_landmarks", "background", *(f"cat_{area}" for area in AREAS))
+MAPS: dict[str, tuple[int, ...]] = {
+    f"{area}_{what}": shape for area in AREAS for what, shape in (("logits", (2,)), ("cam", (7, 7)))
+}
+CONTRACT: dict[str, dict[str, tuple[int, ...]]] = {
+    "cat_validator.onnx": {"subject": (2,), "breed": (5,)},
+    "cat_face_detector.onnx": {"boxes": (2100, 4), "scores": (2100,)},
+    "cat_landmarks.onnx": {"points": (6, 2), "confidence": ()},
+    "background.onnx": {"mask": (320, 320, 1)},
+    "cat_areas.onnx": MAPS,
+}
+CHANCES = {"subject", "breed", "scores", "confidence", "mask"}
+
+
+@cache
+def entries() -> dict[str, dict[str, Any]]:
+    return {entry["name"]: entry for entry in tomllib.loads((PACK / "manifest.toml").read_text("utf-8"))["model"]}
+
+
+@cache
+def session(file: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(PACK / file), options, providers=["CPUExecutionProvider"])
+
+
+def pictures(file: str, n: int) -> Any:
+    size = session(file).get_inputs()[0].shape[1]
+    return np.random.default_rng(5).uniform(-1, 1, (n, size, size, 3)).astype(np.float32)
+
+
+@cache
+def answers(file: str) -> dict[str, Any]:
+    names = list(CONTRACT[file])
+    return dict(zip(names, session(file).run(names, {"image": pictures(file, 3)}), strict=True))
+
+
+def test_the_pack_is_complete_and_small() -> None:
+    assert tuple(entries()) == NAMES
+    assert sum(file.stat().st_size for file in PACK.glob("*.onnx")) <= 20_000_000
+    assert {file.name for file in PACK.glob("*.onnx")} == set(CONTRACT)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_digest_is_the_file_s(name: str) -> None:
+    entry = entries()[name]
+    assert hashlib.sha256((PACK / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
+    assert not entry["mock"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_has_a_card_that_says_what_it_is(name: str) -> None:
+    text = (PACK / "cards" / f"{name}.md").read_text("utf-8")
+    for words in ("First version", "not a medical device", "95 % interval", "Not for", "## Data and terms"):
+        assert words in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_score_has_its_interval_and_number(name: str) -> None:
+    metrics = entries()[name]["metrics"]
+    assert metrics
+    assert all(m["n"] > 0 and m["low"] <= m["value"] <= m["high"] for m in metrics.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_manifest_names_what_the_file_has(name: str) -> None:
+    entry = entries()[name]
+    network = session(entry["file"])
+    assert [value.name for value in network.get_inputs()] == [entry["input"]["name"]]
+    assert network.get_inputs()[0].shape[1:] == [*entry["input"]["size"], 3]
+    assert isinstance(network.get_inputs()[0].shape[0], str), "the batch dimension is dynamic"
+    assert set(entry["outputs"].values()) <= {value.name for value in network.get_outputs()}
+    for role, labels in entry.get("labels", {}).items():
+        shape = CONTRACT[entry["file"]][entry["outputs"][role]]
+        assert not shape or len(labels) in {1, shape[0]}
+
+
+@pytest.mark.parametrize("file", CONTRACT)
+def test_outputs_have_their_shapes_and_ranges(file: str) -> None:
+    assert [value.name for value in session(file).get_outputs()] == list(CONTRACT[file])
+    for name, shape in CONTRACT[file].items():
+        found = answers(file)[name]
+        assert found.shape == (3, *shape)
+        assert found.dtype == np.float32
+        assert np.isfinite(found).all()
+        if name in CHANCES:
+            assert found.min() >= 0
+            assert found.max() <= 1
+
+
+@pytest.mark.parametrize("file", CONTRACT)
+def test_a_picture_s_numbers_do_not_depend_on_its_neighbours(file: str) -> None:
+    images = pictures(file, 3)
+    for index in range(3):
+        alone = session(file).run(list(CONTRACT[file]), {"image": images[index : index + 1]})
+        for name, found in zip(CONTRACT[file], alone, strict=True):
+            assert np.array_equal(found[0], answers(file)[name][index]), name
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_the_map_s_mean_is_the_logit_difference_without_the_bias(area: str) -> None:
+    found = answers("cat_areas.onnx")
+    logits, cam = found[f"{area}_logits"], found[f"{area}_cam"]
+    bias = (logits[:, 1] - logits[:, 0]) - cam.mean(axis=(1, 2))
+    assert np.ptp(bias) < 1e-3
+
+
+def test_chances_of_a_softmax_add_up() -> None:
+    found = answers("cat_validator.onnx")
+    assert found["subject"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert found["breed"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)

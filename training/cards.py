@@ -1,0 +1,78 @@
+"""A model card as Markdown: what it is for, what it learned from, what it scored, what it cannot do."""
+
+from typing import Any, Final
+
+from training.entries import TERMS, Entry
+
+MACHINE: Final = "2 CPU cores (AMD EPYC), no GPU"
+SPLIT: Final = (
+    "74 % train, 10 % validation, 16 % test, by a stable hash of the group: an individual cat (gpriamo), ten "
+    "consecutive shots (people_ccp), a whole source kept for testing (maxogden, SuperGawp), else the picture. "
+    "Thresholds and temperatures were set on the validation part or in advance, never on the test part."
+)
+
+
+def card(entry: Entry, measured: dict[str, Any]) -> str:
+    """The whole card."""
+    return "\n".join(
+        [
+            f"# {entry.name}: {entry.title}",
+            "",
+            "**First version. Demonstration weights, not a medical device; train on your own data before relying on them.**",
+            "",
+            f"- For: {entry.good_for}.",
+            f"- Not for: {entry.not_for}.",
+            "",
+            "## How",
+            "",
+            entry.how,
+            "",
+            *scores(measured),
+            "",
+            "## Known weaknesses",
+            "",
+            *[f"- {line}" for line in entry.weak],
+            "",
+            "## Data and terms",
+            "",
+            "| set | terms |",
+            "|---|---|",
+            *[f"| {name} | {TERMS[name]} |" for name in (*entry.trained_on, *entry.scored_on)],
+            "",
+            f"Split: {SPLIT}",
+            "",
+            *made(entry, measured),
+        ]
+    )
+
+
+def scores(measured: dict[str, Any]) -> list[str]:
+    """The figures with 95 % bootstrap intervals."""
+    rows = [
+        f"| {m['name']} | {m['value']:.3f} | {m['low']:.3f} to {m['high']:.3f} | {m['n']} | {m['on']} |"
+        for m in measured["metrics"]
+    ]
+    return [
+        "## Scores on pictures it has not seen",
+        "",
+        "| figure | value | 95 % interval | n | on |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
+
+
+def made(entry: Entry, measured: dict[str, Any]) -> list[str]:
+    """How to make it again."""
+    fitted = f" Temperature {measured['temperature']}." if "temperature" in measured else ""
+    return [
+        "## Made with",
+        "",
+        "```",
+        "python -m training.run body --data DATA --out OUT --teacher TEACHER",
+        f"python -m training.run {entry.recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH",
+        "python -m training.pack --out OUT --pack models/starter",
+        "```",
+        "",
+        f"Seed {measured['seed']}, {measured['minutes']} minutes for its own recipe on {MACHINE}, shared with other work.{fitted}",
+        "",
+    ]

@@ -1,0 +1,106 @@
+"""Gather exports and notes into a pack: files, `manifest.toml`, one card each."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from training.cards import card
+from training.entries import ENTRIES, LICENCE, TERMS, Entry
+from training.export import sha256
+
+VERSION: Final = "1.0.0"
+SOURCE: Final = "python -m training.run {recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH"
+
+
+def main() -> None:
+    """`python -m training.pack --out OUT --pack models/starter`."""
+    parser = argparse.ArgumentParser(prog="python -m training.pack", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="where the recipes wrote")
+    parser.add_argument("--pack", type=Path, required=True, help="folder of the pack")
+    given = parser.parse_args()
+    gather(given.out, given.pack)
+
+
+def gather(out: Path, pack: Path) -> None:
+    """Copy what is there; a model without a note or a file is left out."""
+    (pack / "cards").mkdir(parents=True, exist_ok=True)
+    tables = []
+    for entry in ENTRIES:
+        note = out / f"{entry.name}.json"
+        if not (note.exists() and (out / entry.file).exists()):
+            continue
+        measured = json.loads(note.read_text(encoding="utf-8"))
+        shutil.copyfile(out / entry.file, pack / entry.file)
+        tables.append(table(entry, measured, sha256(pack / entry.file)))
+        (pack / "cards" / f"{entry.name}.md").write_text(card(entry, measured), encoding="utf-8")
+    heading = "# The starter pack: small networks of our own. Written by `python -m training.pack`; do not edit.\n"
+    (pack / "manifest.toml").write_text(heading + "".join(tables), encoding="utf-8")
+
+
+def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
+    """One `[[model]]` table."""
+    facts: dict[str, Any] = {
+        "name": entry.name,
+        "version": VERSION,
+        "file": entry.file,
+        "sha256": digest,
+        "runtime": "onnx",
+        "licence": LICENCE,
+        "source": "training/recipes: " + SOURCE.format(recipe=entry.recipe),
+        "task": entry.task,
+        "card": f"cards/{entry.name}.md",
+        "mock": False,
+    }
+    if entry.crop_scale is not None:
+        facts["crop_scale"] = entry.crop_scale
+    if "temperature" in measured:
+        facts["temperature"] = measured["temperature"]
+    facts["trained_on"] = [f"{name}: {TERMS[name]}" for name in entry.trained_on]
+    parts = [
+        "\n[[model]]\n",
+        lines(facts),
+        "\n[model.input]\n",
+        lines({"layout": "NHWC", "colour": "RGB"} | dict(entry.input)),
+    ]
+    parts += ["\n[model.outputs]\n", lines(entry.outputs)]
+    if entry.labels:
+        parts += ["\n[model.labels]\n", lines(entry.labels)]
+    if thresholds := {**entry.thresholds, **measured.get("thresholds", {})}:
+        parts += ["\n[model.thresholds]\n", lines(thresholds)]
+    for metric in measured["metrics"]:
+        named = {key: round(metric[key], 4) for key in ("value", "low", "high")}
+        parts += [
+            f"\n[model.metrics.{quoted(metric['name'])}]\n",
+            lines({**named, "n": metric["n"], "on": metric["on"]}),
+        ]
+    return "".join(parts)
+
+
+def lines(facts: Any) -> str:
+    """`key = value` lines of TOML."""
+    return "".join(f"{key} = {value_of(value)}\n" for key, value in facts.items())
+
+
+def value_of(value: Any) -> str:
+    """A TOML value; lists of texts go one to a line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list | tuple):
+        inside = ", ".join(value_of(item) for item in value)
+        if len(inside) < 100:
+            return f"[{inside}]"
+        return "[\n" + "".join(f"    {value_of(item)},\n" for item in value) + "]"
+    return repr(value)
+
+
+def quoted(text: str) -> str:
+    """A basic TOML string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()

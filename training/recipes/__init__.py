@@ -1,0 +1,1 @@
+"""One recipe per network: data, form, losses, budget; each file reads from top to bottom."""

@@ -1,0 +1,202 @@
+"""Five area classifiers on one body, each with its class-activation map from the same pass.
+
+'Normal' crops are real, 'abnormal' ones are painted (`training.lesions`). The crop rule stands in
+`training.crops`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from training import augment, export, heads, lesions, networks
+from training.crops import AREA_LABELS, AREAS, CROP_SCALE, KIND, area_crop
+from training.data import Floats, Part, Pixels, as_pixels, only, pictures
+from training.evaluate import Metric, auc, bootstrap, expected_calibration_error, fit_temperature
+from training.faces import Face, face_of
+from training.fitting import Batch, Budget, fit, log
+from training.place import Place
+
+SIZE: Final = 224
+LEAST_EYES: Final = 24.0
+"""Faces whose eyes are nearer than this many pixels are too coarse to learn from."""
+STAGES: Final = ((128, 400, 40, 1e-3), (224, 168, 24, 4e-4))
+"""(input size, steps, batch, peak rate)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A face and its picture."""
+
+    face: Face
+    image: Pixels
+
+
+def subjects(place: Place, part: Part) -> list[Subject]:
+    """Faces of one part that are large enough."""
+    faces = [face_of(item) for item in only(pictures(place.data, "cat_face_landmarks_pseudo"), part)]
+    return [Subject(face, face.picture.pixels()) for face in faces if face.eye_distance >= LEAST_EYES]
+
+
+def example(rng: np.random.Generator, subject: Subject, area: str, abnormal: bool, size: int) -> Pixels:
+    """A crop as the head of `area` sees it, painted if `abnormal`, at the picture's own coarseness.
+
+    The paint is drawn on the enlarged crop, then everything is reduced to the stored resolution
+    and enlarged again, so that sharp paint on soft fur cannot give the answer away.
+    """
+    source, flip = area, rng.random() < 0.5
+    if flip and area != "mouth":
+        source = {"left": "right", "right": "left"}[area.partition("_")[0]] + "_" + KIND[area]
+    crop = area_crop(subject.image, subject.face.points, source, size, rng)
+    crop = as_pixels(np.ascontiguousarray(crop[:, ::-1])) if flip else crop
+    if rng.random() < 0.35:
+        crop = lesions.harmless(rng, crop)
+    if abnormal:
+        crop = lesions.spoil(rng, crop, KIND[area])
+    own = int(CROP_SCALE[KIND[area]] * subject.face.eye_distance * float(rng.uniform(0.7, 1.3)))
+    if own < size:
+        small = cv2.resize(crop, (max(own, 16),) * 2, interpolation=cv2.INTER_AREA)
+        crop = as_pixels(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR))
+    return augment.colour(rng, crop, 0.8)
+
+
+def batches(rng: np.random.Generator, items: Sequence[Subject], size: int, batch: int) -> Iterator[Batch]:
+    """Crops in -1..1 with area index and label; both labels of every area equally often."""
+    reach = np.array([subject.face.eye_distance for subject in items]) ** 0.5
+    while True:
+        crops, areas, labels = [], [], []
+        for number in range(batch):
+            area, abnormal = number % len(AREAS), bool(rng.random() < 0.5)
+            subject = items[int(rng.choice(len(items), p=reach / reach.sum()))]
+            crops.append(example(rng, subject, AREAS[area], abnormal, size))
+            areas.append(area)
+            labels.append(int(abnormal))
+        yield augment.unit(crops), np.array(areas, np.int32), np.array(labels, np.int32)
+
+
+def build(size: int = SIZE, weights: Path | None = None) -> networks.Network:
+    """[N,S,S,3] in -1..1 to feature map [N,S/32,S/32,576] and logits [N,5,2]."""
+    body = networks.mobile_body(size, weights)
+    pooled = layers.GlobalAveragePooling2D()(body.output)
+    heads_ = layers.Dense(len(AREAS) * len(AREA_LABELS), name="heads")(layers.Dropout(0.2)(pooled))
+    return keras.Model(body.input, [body.output, layers.Reshape((len(AREAS), len(AREA_LABELS)))(heads_)])
+
+
+def loss(outputs: Any, area: Any, label: Any) -> Any:
+    """Cross entropy of the crop's own head."""
+    own = tf.gather(outputs[1], area, axis=1, batch_dims=1)
+    wanted = 0.02 + 0.96 * tf.one_hot(label, len(AREA_LABELS))
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, own))
+
+
+def train(place: Place, budget: Budget) -> None:
+    """Train in two sizes, export, fit temperatures on validation, score on test."""
+    rng = np.random.default_rng(place.seed)
+    items = subjects(place, "train")
+    log.info("%d faces", len(items))
+    model = build(STAGES[0][0], place.body)
+    for size, steps, batch, rate in STAGES:
+        kept = model.get_weights()
+        model = build(size)
+        model.set_weights(kept)
+        fit(model, batches(rng, items, size, batch), loss, budget.steps(steps), rate)
+    model.save_weights(str(place.out / "areas.weights.h5"))
+    finish(model, place)
+
+
+def again(place: Place) -> None:
+    """Export and score the weights that are there."""
+    model = build()
+    model.load_weights(str(place.out / "areas.weights.h5"))
+    finish(model, place)
+
+
+def finish(model: networks.Network, place: Place) -> None:
+    """Export logits and maps of all five heads, then note each area on its own."""
+    weights = model.get_layer("heads").get_weights()[0].reshape(-1, len(AREAS), len(AREA_LABELS))
+    contrast = weights[:, :, 1] - weights[:, :, 0]
+    file = place.out / "cat_areas.onnx"
+
+    def serve(image: Any) -> dict[str, Any]:
+        features, logits = model(image, training=False)
+        maps = ops.einsum("nhwc,ca->nhwa", features, ops.convert_to_tensor(contrast))
+        named = {f"{area}_logits": logits[:, number] for number, area in enumerate(AREAS)}
+        return named | {f"{area}_cam": maps[..., number] for number, area in enumerate(AREAS)}
+
+    names = [f"{area}_{what}" for area in AREAS for what in ("logits", "cam")]
+    export.to_onnx(serve, SIZE, file, names)
+    for area in AREAS:
+        logits, labels = answers(file, place, area, "validation")
+        temperature = fit_temperature(logits, labels)
+        found = metrics(*answers(file, place, area, "test"), temperature)
+        if KIND[area] == "eye":
+            found += real_eyes(file, place, area)
+        place.note(f"cat_{area}", found, temperature=temperature)
+
+
+def answers(file: Path, place: Place, area: str, part: Part, rounds: int = 2) -> tuple[Floats, Floats]:
+    """Logits [K,2] and labels [K]: each face of the part normal and painted, `rounds` times."""
+    rng = np.random.default_rng(11)
+    crops, labels = [], []
+    for subject in subjects(place, part):
+        for turn in range(2 * rounds):
+            crops.append(example(rng, subject, area, turn % 2 == 1, SIZE))
+            labels.append(turn % 2)
+    (logits,) = export.run(file, augment.unit(crops), (f"{area}_logits",))
+    return logits, np.array(labels, np.float32)
+
+
+def metrics(logits: Floats, labels: Floats, temperature: float) -> list[Metric]:
+    """Accuracy, area under the curve and calibration error; resampled by face."""
+    margin = (logits[:, 1] - logits[:, 0]) / temperature
+    right = ((margin > 0) == (labels > 0)).astype(np.float32).reshape(-1, 4).mean(axis=1)
+    groups = np.arange(len(labels)).reshape(-1, 4)
+
+    def area_under(chosen: Floats) -> float:
+        rows = groups[chosen.astype(int)].ravel()
+        return auc(margin[rows], list(labels[rows] > 0))
+
+    def calibration(chosen: Floats) -> float:
+        rows = groups[chosen.astype(int)].ravel()
+        chance = (1 / (1 + np.exp(-np.abs(margin[rows])))).astype(np.float32)
+        return expected_calibration_error(chance, ((margin[rows] > 0) == (labels[rows] > 0)).astype(np.float32))
+
+    everyone, on = np.arange(len(groups)).astype(np.float32), "test part, painted lesions, by face"
+    return [
+        Metric.mean("accuracy, painted", right, on),
+        Metric("AUC, painted", area_under(everyone), *bootstrap(len(groups), area_under), len(groups), on),
+        Metric("calibration error", calibration(everyone), *bootstrap(len(groups), calibration), len(groups), on),
+    ]
+
+
+def real_eyes(file: Path, place: Place, area: str) -> list[Metric]:
+    """Healthy against infected real pictures in which our own networks find a face; a known shortcut."""
+    detector, landmarks = place.out / "cat_face_detector.onnx", place.out / "cat_landmarks.onnx"
+    if not (detector.exists() and landmarks.exists()):
+        return []
+    rows = list(pictures(place.data, "cat_eye_conjunctivitis"))
+    images = [row.pixels() for row in rows]
+    found = heads.detect(detector, images, 0.4)
+    held = [index for index, boxes in enumerate(found) if boxes]
+    points, _ = heads.place(landmarks, [images[k] for k in held], [found[k][0].box for k in held])
+    crops = [area_crop(images[k], where, area, SIZE) for k, where in zip(held, points, strict=True)]
+    (logits,) = export.run(file, augment.unit(crops), (f"{area}_logits",))
+    margin = logits[:, 1] - logits[:, 0]
+    sick = np.array([rows[k].row["label"] != "healthy" for k in held])
+
+    def area_under(chosen: Floats) -> float:
+        picked = chosen.astype(int)
+        return auc(margin[picked], list(sick[picked]))
+
+    on = f"{int(sick.sum())} infected, {int((~sick).sum())} healthy whole faces; framing differs: a shortcut"
+    everyone = np.arange(len(held)).astype(np.float32)
+    return [
+        Metric("AUC, real pictures", area_under(everyone), *bootstrap(len(held), area_under), len(held), on),
+        Metric.mean("healthy real eyes called abnormal", (margin[~sick] > 0).astype(np.float32), "healthy pictures"),
+    ]
