@@ -1,0 +1,60 @@
+"""Gunicorn's settings, from ours: ``gunicorn -c python:api.gunicorn_conf api.wsgi:app``."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from api.settings import ApiSettings
+
+_settings = ApiSettings()
+
+bind = [f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"]
+workers = _settings.workers
+threads = _settings.threads
+worker_class = "api.worker.PatientWorker"
+worker_connections = min(1_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 128)
+_memory = Path("/dev/shm")
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
+"""The heartbeat's file: on a disk it could block, and the worker be taken for dead."""
+timeout = 60
+graceful_timeout = _settings.drain_s
+keepalive = 5
+limit_request_line = 4_094
+limit_request_fields = 64
+limit_request_field_size = 8_190
+forwarded_allow_ips = ""
+control_socket_disable = True
+accesslog = None
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "api.logs.Formatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
+}
+proc_name = "scanmill-api"
+
+if workers > 1:
+    # One process's counters would be a part of the truth: with several they are files that a scrape adds up.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="scanmill-api-metrics-")
+
+
+def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  gunicorn names the arguments
+    """Take a dead process's gauges out of the sum."""
+    if workers > 1:
+        # Not at the top: prometheus_client decides between memory and files when it is first imported.
+        from prometheus_client import multiprocess  # noqa: PLC0415
+
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:  # noqa: ARG001  the same
+    """Take the files along."""
+    if workers > 1:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -1,0 +1,56 @@
+"""Figures for Prometheus: requests and submits from this process, scans from the ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """One set of counters per app. With several processes they are files that a scrape adds up."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "scanmill_api_requests", "Requests", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "scanmill_api_request_seconds", "Time to the response's head", ["method", "route"],
+            buckets=BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self.submits = Counter("scanmill_api_submits", "Submits by end", ["system", "end"], registry=self.registry)
+        self.refusals = Counter("scanmill_api_refusals", "Requests refused, by code", ["code"], registry=self.registry)
+        self.held = Gauge(
+            "scanmill_api_held_threads", "Threads held by waiting clients", ["kind"],
+            multiprocess_mode="livesum", registry=self.registry,
+        )  # fmt: skip
+
+    def page(self, scans: Mapping[str, int] | None) -> bytes:
+        """The scrape. ``scans``: count per status, or None when the database is away."""
+        registry = CollectorRegistry()
+        registry.register(_Ledger(scans))
+        own: CollectorRegistry = self.registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by api/gunicorn_conf.py, read by prometheus_client too
+            own = CollectorRegistry()
+            MultiProcessCollector(own)  # type: ignore[no-untyped-call]
+        return generate_latest(own) + generate_latest(registry)
+
+
+class _Ledger(Collector):
+    def __init__(self, scans: Mapping[str, int] | None) -> None:
+        self._scans = scans
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("scanmill_ledger_up", "Whether the database answered", float(self._scans is not None))
+        if self._scans is not None:
+            family = GaugeMetricFamily("scanmill_scans", "Scans by status", labels=["status"])
+            for status, number in sorted(self._scans.items()):
+                family.add_metric([status], number)
+            yield family

@@ -1,0 +1,138 @@
+"""Making scans, and ending them: store the picture, commit the rows, answer; the bell rings by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from flask import Response, g, jsonify, url_for
+
+from api.auth import principal
+from api.ids import scan_id_of
+from api.problems import invalid
+from api.replies import address
+from api.services import Services, services
+from api.submission import Submission, idempotency_key, preferred_wait, read_submission
+from api.waiting import ends, wait_for_end
+from db import pipelines, scans, views
+from db.scans import NewScan
+from pipeline.contracts import ScanStatus
+from pipeline.errors import AlreadyFinished, ModelUnavailable, NotFinished, NotFound, StorageUnavailable
+from pipeline.faults import fp
+
+
+def submit() -> Response:
+    """202 and where to look; 200 for a repeated Idempotency-Key, or with the finished scan when you waited for it."""
+    here, wait = services(), preferred_wait()
+    if wait == 0:
+        return _submit(here, 0)
+    with here.waits:
+        return _submit(here, wait)
+
+
+def _submit(here: Services, wait: int) -> Response:
+    tenant, key = principal().tenant_id, idempotency_key()
+    wanted = read_submission(tenant)
+    _check_options(here, wanted)
+    _store(here, wanted)
+    new = NewScan(
+        tenant_id=tenant,
+        system=wanted.system,
+        lane=wanted.lane,
+        input_kind=wanted.kind,
+        input_ref=wanted.ref,
+        input_sha256=wanted.sha256,
+        filename=wanted.filename,
+        options=wanted.options,
+        idempotency_key=key,
+        request_sha256=wanted.digest(),
+    )
+    return _accept(here, new, wait)
+
+
+def _check_options(here: Services, wanted: Submission) -> None:
+    """Refuse a switch that the system's current pipeline does not have, before anything is stored."""
+    if wanted.options:
+        with here.database.begin() as connection:
+            pipeline = pipelines.current(connection, wanted.system)
+        if pipeline is None:
+            raise ModelUnavailable(f"no pipeline is published for {wanted.system}")
+        for name in sorted(wanted.options.keys() - pipeline.options):
+            raise invalid(f"options.{name}", "this pipeline has no such switch")
+
+
+def _store(here: Services, wanted: Submission) -> None:
+    """Put an upload where the worker finds it. Should we die after this, the object belongs to nobody and is swept."""
+    if wanted.content is not None:
+        here.storage.put(wanted.ref, wanted.content, wanted.media_type)
+        fp("api.after_store")
+
+
+def _accept(here: Services, new: NewScan, wait: int) -> Response:
+    """One transaction makes the scan. Nothing after it may fail the request: the scan is there."""
+    with here.database.begin() as connection:
+        done = scans.submit(connection, new)
+        told = views.events(connection, new.tenant_id, done.scan_id)
+        old = not done.created or ends(told[-1])  # ended already: equal answers were there for every stage
+        whole = views.get(connection, new.tenant_id, done.scan_id) if old else None
+    g.scan_id = str(done.scan_id)
+    fp("api.after_commit")
+    here.doorbell.ring(done.ready)
+    here.metrics.submits.labels(new.system, "accepted" if done.created else "replayed").inc()
+    body = whole or {"id": g.scan_id, "status": _newest_status(told)}
+    if wait and not ScanStatus(body["status"]).terminal:
+        body = _awaited(here, new.tenant_id, done.scan_id, wait) or body
+    return _answer(body, created=done.created, waited=wait)
+
+
+def _newest_status(told: list[dict[str, Any]]) -> str:
+    return [str(event["data"]["status"]) for event in told if event["kind"] == "status"][-1]
+
+
+def _awaited(here: Services, tenant_id: UUID, scan_id: UUID, wait: int) -> dict[str, Any] | None:
+    """The scan after waiting. None if the database goes away meanwhile: the scan is accepted all the same."""
+    try:
+        wait_for_end(here, tenant_id, scan_id, wait)
+        with here.database.begin() as connection:
+            return views.get(connection, tenant_id, scan_id)
+    except StorageUnavailable:
+        return None
+
+
+def _answer(body: dict[str, Any], *, created: bool, waited: int) -> Response:
+    response = jsonify(body)
+    response.status_code = 200 if not created or ScanStatus(body["status"]).terminal else 202
+    response.headers["Location"] = address(url_for("get_scan", scan_id=body["id"]))
+    if waited:
+        response.headers["Preference-Applied"] = f"wait={waited}"
+    if not created:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def retry(scan_id: str) -> Response:
+    """202 with a new scan of the same picture and options; what ended well before is reused, not computed again."""
+    here, wanted, tenant, key = services(), scan_id_of(scan_id), principal().tenant_id, idempotency_key()
+    with here.database.begin() as connection:
+        before = views.get(connection, tenant, wanted)
+        new = scans.source(connection, tenant, wanted)
+    if before is None or new is None:
+        raise NotFound
+    if not ScanStatus(before["status"]).terminal:
+        raise NotFinished
+    digest = hashlib.sha256(f"retry {wanted}".encode()).hexdigest()
+    return _accept(here, replace(new, idempotency_key=key, request_sha256=digest), 0)
+
+
+def cancel(scan_id: str) -> Response:
+    """200 with the scan's status, for good: no stage of it starts any more. Cancelling twice is no error."""
+    wanted = scan_id_of(scan_id)
+    with services().database.begin() as connection:
+        status = scans.cancel(connection, principal().tenant_id, wanted)
+    if status is None:
+        raise NotFound
+    if status != ScanStatus.CANCELLED:
+        raise AlreadyFinished
+    return jsonify({"id": scan_id, "status": status})

@@ -1,0 +1,171 @@
+"""A submit request, read and checked: what may be refused without a scan is refused here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import request
+
+from api.json_body import parse_object, read_object
+from api.problems import invalid
+from api.services import COLLECTED, services
+from api.upload import Upload, read_form
+from pipeline.contracts import InputKind, Lane, System
+from pipeline.errors import InvalidJson, UnsupportedContentType
+from pipeline.sniff import MEDIA_TYPES, sniff
+from storage.fetch import check_url
+from storage.keys import artifact_key, object_key
+
+_LANES = {lane.name.lower(): lane for lane in Lane}
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_FIELDS = frozenset({"pipeline", "options", "priority"})
+_SOURCES = frozenset({"image_url", "object_key"})
+_LONGEST_URL = 2_048
+_LONGEST_KEY = 1_024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a client wants scanned, and how. ``content`` is the picture of an upload, still to be stored at ``ref``."""
+
+    system: System
+    lane: Lane
+    options: Mapping[str, bool]
+    kind: InputKind
+    ref: str
+    sha256: str | None = None
+    filename: str | None = None
+    content: bytes | None = None
+    media_type: str = "application/octet-stream"
+
+    def digest(self) -> str:
+        """SHA-256 over what makes two requests the same, for Idempotency-Key."""
+        parts = [self.system, self.lane, dict(self.options), self.kind, self.ref, self.filename]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def read_submission(tenant_id: UUID) -> Submission:
+    """The submission in the current request. Raises the taxonomy's request and input errors."""
+    if getattr(request.environ["wsgi.input"], COLLECTED, False):
+        return _read(tenant_id)
+    with services().uploads:  # it holds this thread while it arrives
+        return _read(tenant_id)
+
+
+def _read(tenant_id: UUID) -> Submission:
+    if request.mimetype == "multipart/form-data":
+        return _from_form(tenant_id)
+    if request.mimetype == "application/json":
+        return _from_json(tenant_id)
+    raise UnsupportedContentType
+
+
+def idempotency_key() -> str | None:
+    """The Idempotency-Key header: 1 to 255 visible ASCII characters."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    return key
+
+
+def preferred_wait() -> int:
+    """Seconds of ``Prefer: wait=N``, at most as long as we let anyone wait; 0 without.
+
+    A preference that we cannot read is ignored, as RFC 7240 has it.
+    """
+    for preference in request.headers.get("Prefer", "").split(","):
+        found = re.fullmatch(r'\s*wait\s*=\s*"?(\d{1,6})"?\s*(;.*)?', preference, re.IGNORECASE)
+        if found:
+            return min(int(found[1]), services().settings.max_wait_s)
+    return 0
+
+
+def _from_form(tenant_id: UUID) -> Submission:
+    form = read_form(request, services().limits.max_bytes)
+    fields = form.fields
+    _only_known(fields, _FIELDS | _SOURCES)
+    if form.upload is None or _SOURCES & fields.keys():
+        raise invalid("file", "a multipart request carries exactly one file and no image_url or object_key")
+    return _of_upload(tenant_id, form.upload, fields)
+
+
+def _of_upload(tenant_id: UUID, upload: Upload, fields: Mapping[str, str]) -> Submission:
+    options = _options_text(fields["options"]) if "options" in fields else {}
+    system, lane = _system(fields.get("pipeline")), _lane(fields.get("priority"))
+    header = sniff(upload.content, len(upload.content), services().limits)
+    return Submission(
+        system=system,
+        lane=lane,
+        options=options,
+        kind=InputKind.UPLOAD,
+        ref=artifact_key(tenant_id, upload.sha256),
+        sha256=upload.sha256,
+        filename=upload.filename,
+        content=upload.content,
+        media_type=MEDIA_TYPES[header.format],
+    )
+
+
+def _from_json(tenant_id: UUID) -> Submission:
+    body = read_object(request)
+    _only_known(body, _FIELDS | _SOURCES)
+    if len(_SOURCES & body.keys()) != 1:
+        raise invalid("image_url", "exactly one of image_url and object_key is needed, or a multipart file")
+    system, lane = _system(body.get("pipeline")), _lane(body.get("priority"))
+    options = _options(body.get("options", {}))
+    if "image_url" in body:
+        url = _text(body["image_url"], "image_url", _LONGEST_URL)
+        check_url(url)
+        kind, ref = InputKind.URL, url
+    else:
+        kind = InputKind.OBJECT
+        ref = object_key(tenant_id, _text(body["object_key"], "object_key", _LONGEST_KEY))
+    return Submission(system=system, lane=lane, options=options, kind=kind, ref=ref)
+
+
+def _only_known(fields: Mapping[str, object], known: frozenset[str]) -> None:
+    for name in sorted(fields.keys() - known):
+        raise invalid(name, "is not a field of this request")
+
+
+def _system(name: object) -> System:
+    if name is None:
+        return System.CAT_FACE
+    if not isinstance(name, str) or name not in list(System):
+        raise invalid("pipeline", f"must be one of {', '.join(System)}")
+    return System(name)
+
+
+def _lane(name: object) -> Lane:
+    lane = _LANES.get("interactive" if name is None else name) if isinstance(name, str | None) else None
+    if lane is None:
+        raise invalid("priority", "must be interactive or bulk")
+    return lane
+
+
+def _options_text(text: str) -> dict[str, bool]:
+    try:
+        return _options(parse_object(text))
+    except InvalidJson:
+        raise invalid("options", "must be a JSON object") from None
+
+
+def _options(value: Any) -> dict[str, bool]:
+    if not isinstance(value, dict):
+        raise invalid("options", "must be an object of switches")
+    for name, switch in value.items():
+        if not isinstance(switch, bool):
+            raise invalid(f"options.{name}", "must be true or false")
+    return value
+
+
+def _text(value: object, field: str, longest: int) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise invalid(field, "must be a text, neither empty nor too long")
+    return value

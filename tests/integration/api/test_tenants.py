@@ -1,0 +1,126 @@
+"""Two tenants over every operation: what is another's is not there, and what a key may not do it cannot.
+
+The cases come from the app's own url_map: a new route without a case here fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from api.operations import OPERATIONS
+from tests.integration.api.harness import Api, problem
+
+pytest_plugins = ("tests.integration.api.fixtures",)
+
+MISSING = "01234567-89ab-7def-8123-456789abcdef"
+
+
+def foreign_scan(api: Api) -> dict[str, str]:
+    """Ids that belong to tenant b, whose scan has ended with an artifact."""
+    scan_id = api.scan("b")
+    api.work()
+    return {"scan_id": scan_id, "name": "preview", "key_id": api.tokens["b"].split("_")[1]}
+
+
+def is_not_found(api: Api, method: str, path: str, mine: str) -> None:
+    """Another's is answered exactly like nothing at all."""
+    foreign, missing = api.call(method, path), api.call(method, mine)
+    assert problem(foreign) == problem(missing) == (404, "NOT_FOUND")
+    same = {name: value for name, value in foreign.json.items() if name != "request_id"}
+    assert same == {name: value for name, value in missing.json.items() if name != "request_id"}
+
+
+def sees_nothing(api: Api, method: str, path: str, mine: str) -> None:
+    listed = api.call(method, path).json["items"]
+    assert listed == [] or {item["name"] for item in listed} == {"all", "admin", "scans:read", "scans:write"}
+    assert api.tokens["b"].split("_")[1] not in str(listed)
+
+
+def counts_nothing(api: Api, method: str, path: str, mine: str) -> None:
+    assert api.call(method, path).json["scans"]["submitted"] == 0
+
+
+def is_for_everybody(api: Api, method: str, path: str, mine: str) -> None:
+    """Answers the same to everyone, and names nobody."""
+    answers = [api.call(method, path, token) for token in (None, "a", "b")]
+    assert len({answer.status_code for answer in answers}) == 1
+    for answer in answers:
+        assert str(api.tenants["b"]) not in answer.get_data(as_text=True)
+
+
+def makes_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """What a makes is not b's, and leaves b's alone."""
+    body: dict[str, Any] = {"name": "new", "scopes": ["scans:read"]}
+    if path == "/v1/scans":
+        body = {"object_key": "cat.jpg"}
+    made = api.call(method, path, json=body).json["id"]
+    assert api.call("GET", "/v1/system", "b").json["scans"]["submitted"] == 1
+    assert made not in str(api.call("GET", "/v1/keys", "b").json)
+    assert api.call("GET", f"/v1/scans/{made}", "b").status_code == 404
+
+
+CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
+    ("POST", "/v1/scans"): makes_its_own,
+    ("GET", "/v1/scans"): sees_nothing,
+    ("GET", "/v1/scans/<scan_id>"): is_not_found,
+    ("GET", "/v1/scans/<scan_id>/events"): is_not_found,
+    ("GET", "/v1/scans/<scan_id>/artifacts/<name>"): is_not_found,
+    ("POST", "/v1/scans/<scan_id>/cancel"): is_not_found,
+    ("POST", "/v1/scans/<scan_id>/retry"): is_not_found,
+    ("GET", "/v1/files/<path:key>"): is_for_everybody,  # the signature is the key: see test_reading
+    ("GET", "/v1/pipelines"): lambda api, method, path, mine: None,  # the same for every tenant, but not for nobody
+    ("GET", "/v1/keys"): sees_nothing,
+    ("POST", "/v1/keys"): makes_its_own,
+    ("DELETE", "/v1/keys/<key_id>"): is_not_found,
+    ("GET", "/v1/system"): counts_nothing,
+    **{
+        ("GET", path): is_for_everybody
+        for path in ("/", "/docs", "/assets/style.css", "/openapi.json", "/health", "/ready", "/metrics")
+    },
+}
+
+
+def test_every_route_has_a_case_and_is_in_the_table(api: Api) -> None:
+    routes = {
+        (method, rule.rule) for rule in api.app.url_map.iter_rules() for method in (rule.methods or set()) - {"HEAD"}
+    }
+    assert routes == set(CASES)
+    assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> None:
+    method, rule = case
+    ids = foreign_scan(api)
+    path, mine = rule.replace("<path:key>", f"t/{api.tenants['b']}/a/x"), rule
+    for name, value in ids.items():
+        path = path.replace(f"<{name}>", value)
+        mine = mine.replace(f"<{name}>", {"scan_id": MISSING, "key_id": "abc123"}.get(name, value))
+    CASES[case](api, method, path, mine)
+    scan = api.call("GET", f"/v1/scans/{ids['scan_id']}", "b").json
+    assert scan["status"] == "succeeded"
+    assert api.call("GET", "/v1/keys", "b").status_code == 200
+
+
+KEYED = [operation for operation in OPERATIONS if operation.scope]
+
+
+@pytest.mark.parametrize("operation", KEYED, ids=lambda operation: operation.endpoint)
+def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> None:
+    path = operation.path.replace("<scan_id>", MISSING).replace("<name>", "preview").replace("<key_id>", "abc")
+    assert problem(api.call(operation.method, path, None)) == (401, "UNAUTHENTICATED")
+    others = [f"a {scope}" for scope in ("scans:read", "scans:write", "admin") if scope != operation.scope]
+    for other in others:
+        refused = api.call(operation.method, path, other)
+        assert problem(refused) == (403, "FORBIDDEN_SCOPE")
+        assert operation.scope in refused.headers["WWW-Authenticate"]
+    assert api.call(operation.method, path, f"a {operation.scope}").status_code not in (401, 403)
+
+
+def test_open_operations_are_the_ones_we_mean() -> None:
+    assert {operation.path for operation in OPERATIONS if operation.scope is None} == {
+        "/", "/docs", "/assets/style.css", "/openapi.json", "/health", "/ready", "/metrics", "/v1/files/<path:key>",
+    }  # fmt: skip

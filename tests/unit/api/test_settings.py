@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from api.settings import ApiSettings
+
+
+def test_waiting_never_takes_the_last_threads() -> None:
+    ApiSettings(threads=8, max_waits=3, max_streams=3)
+    with pytest.raises(ValidationError):
+        ApiSettings(threads=8, max_waits=4, max_streams=3)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_open_is_allowed_on_loopback(host: str) -> None:
+    assert ApiSettings(open=True, host=host).loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.example", "api", ""])
+def test_open_is_refused_where_others_could_reach_it(host: str) -> None:
+    with pytest.raises(ValidationError):
+        ApiSettings(open=True, host=host)
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "x", "https://", "javascript:alert(1)"])
+def test_a_public_url_is_one(url: str) -> None:
+    with pytest.raises(ValidationError):
+        ApiSettings(public_url=url)
