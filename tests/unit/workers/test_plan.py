@@ -1,0 +1,40 @@
+"""Which slots a host runs, and that a GPU that is not there is said at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts import Queue
+from workers.settings import SlotSettings, WorkerSettings
+from workers.slot import SlotPlan
+from workers.supervisor import NoGpu, plan, require_gpus
+
+CPU, BOTH, GPU = (Queue.CPU,), (Queue.CPU, Queue.GPU), (Queue.GPU,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [SlotPlan("cpu0", CPU)]),
+        ({"slots": 2, "allow_cpu": True}, [SlotPlan("cpu0", BOTH), SlotPlan("cpu1", BOTH)]),
+        ({"slots": 1, "gpus": [0, 3]}, [SlotPlan("gpu0", GPU, 0), SlotPlan("gpu3", GPU, 3), SlotPlan("cpu0", CPU)]),
+        ({"slots": 0, "gpus": [1]}, [SlotPlan("gpu1", GPU, 1)]),
+    ],
+)
+def test_the_plan_follows_the_settings(settings: dict[str, object], expected: list[SlotPlan]) -> None:
+    assert plan(WorkerSettings(**settings)) == expected  # type: ignore[arg-type]
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_says_what_to_do() -> None:
+    require_gpus([])
+    with pytest.raises(NoGpu, match=r"no GPU \[97\].*--allow-cpu"):
+        require_gpus([97])
+
+
+def test_a_slot_reads_its_queues_from_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("NODE", "cpu0@host"), ("QUEUES", "cpu,gpu"), ("BOARD", "/tmp/cpu0.json")):
+        monkeypatch.setenv(f"SCANMILL_SLOT_{name}", value)
+    assert SlotSettings().kinds == BOTH
+    monkeypatch.setenv("SCANMILL_SLOT_QUEUES", "cpu,tpu")
+    with pytest.raises(ValueError, match="tpu"):
+        _ = SlotSettings().kinds
