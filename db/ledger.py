@@ -24,7 +24,7 @@ CHARGES = 4
 """Charges that make a picture poison: a crash in company counts one at most, each crash alone one, the first two."""
 
 MAX_ATTEMPTS = 100
-"""Attempts of one run, of whatever cause, before it ends as ATTEMPTS_EXHAUSTED."""
+"""Attempts of one run after which a crash or a lost host ends it as ATTEMPTS_EXHAUSTED: the last resort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _reopen(
         code=code,
         overdue_only=overdue_only,
         charges=CHARGES,
-        most=MAX_ATTEMPTS,
+        most=MAX_ATTEMPTS if crashed or overdue_only else None,
     )
     failed = frozenset(r.id for r in reopened if r.state == "failed")
     ready = [Ready(r.id, r.name, r.queue, r.lane) for r in reopened if r.state == "ready"]
@@ -215,9 +215,9 @@ _REOPEN = """
     )
     UPDATE stage_run r SET
         charged = v.charged, token = token + 1, owner = NULL, lease_until = NULL,
-        state = CASE WHEN v.poison IS NOT NULL OR r.attempts >= :most THEN 'failed' ELSE 'ready' END,
-        code = CASE WHEN v.poison IS NOT NULL THEN v.poison WHEN r.attempts >= :most THEN 'ATTEMPTS_EXHAUSTED' END,
-        finished_at = CASE WHEN v.poison IS NOT NULL OR r.attempts >= :most THEN clock_timestamp() END
+        state = CASE WHEN v.poison IS NOT NULL OR r.attempts >= CAST(:most AS int) THEN 'failed' ELSE 'ready' END,
+        code = CASE WHEN v.poison IS NOT NULL THEN v.poison WHEN r.attempts >= CAST(:most AS int) THEN 'ATTEMPTS_EXHAUSTED' END,
+        finished_at = CASE WHEN v.poison IS NOT NULL OR r.attempts >= CAST(:most AS int) THEN clock_timestamp() END
     FROM verdict v, stage s
     WHERE r.id = v.id AND s.id = r.stage_id
     RETURNING r.id, r.state, r.lane, r.queue, s.name"""

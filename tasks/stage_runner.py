@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -45,13 +45,23 @@ COMMIT_TRIES = 6
 class StageRunner:
     """Runs micro-batches for one worker child."""
 
-    def __init__(self, database: Database, storage: Storage, room: ModelLoader, profile: str, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        room: ModelLoader,
+        profile: str,
+        cache_bytes: int,
+        computed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``computed`` is called when a stage's own work is done: what is left waits for others, so no deadline runs."""
         self._database = database
         self._storage = storage
         self._room = room
         self._profile = profile
         self._reader = ArtifactReader(storage, cache_bytes)
         self._fetch_settings = FetchSettings()
+        self._computed = computed
 
     def run(self, runnable: Runnable, claims: Sequence[Claim]) -> Completed:
         """Work on claimed runs of one stage, to the end of their transaction."""
@@ -60,6 +70,7 @@ class StageRunner:
         began = time.perf_counter()
         with _cpu_seconds(name, "run"):
             answers, who = self._answers(runnable, claims)
+        self._computed()
         each_ms = (time.perf_counter() - began) * 1000 / len(claims)
         fp(f"{name}.after_run")
         with _cpu_seconds(name, "store"):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from db.results import Completed
 from db.session import Database
 from db.settle import Ready
 from pipeline.contracts import Lane
+from pipeline.errors import StorageUnavailable
 from pipeline.faults import fp
 from tasks.metrics import FENCED, MICRO_BATCH
 from tasks.queue import Doorbell
@@ -156,7 +157,7 @@ class Hands:
             )
         spec = self._registry.runnable[turn.stage_id].spec
         if claims and not spec.waits_for_others:
-            with self._database.begin() as connection:
+            with suppress(StorageUnavailable), self._database.begin() as connection:  # else their end will say it
                 ledger.start(connection, [claim.scan_id for claim in claims])
         return claims
 

@@ -56,7 +56,9 @@ class Child:
         self._database = Database(DatabaseSettings())
         room = ModelRoom.open()
         self._bell = Doorbell(self._tasks.redis_url.get_secret_value(), self._tasks.batch_size)
-        runner = StageRunner(self._database, open_storage(), room, room.profile, self._tasks.cache_mb * 2**20)
+        runner = StageRunner(
+            self._database, open_storage(), room, room.profile, self._tasks.cache_mb * 2**20, computed=self._idle
+        )
         self.hands = Hands(
             database=self._database,
             runner=runner,
@@ -87,7 +89,8 @@ class Child:
         self.hands.join(grace_s)
         try:
             with self._database.begin() as connection:
-                self._bell.ring(ledger.release(connection, self.owner, crashed=False))
+                freed = ledger.release(connection, self.owner, crashed=False)
+            self._bell.ring(freed)
         except StorageUnavailable:
             log.warning("could not hand back leases; they will run out")
         self._bell.close()
@@ -137,7 +140,7 @@ class Child:
             else:
                 yield
         finally:
-            self._idle()
+            self._idle()  # also when it was left by an error, before the stage's own work was done
 
 
 def _die_with_parent() -> None:

@@ -92,10 +92,11 @@ class Supervisor:
             lost = self._lost[0]
             try:
                 with self._database.begin() as connection:
-                    self._bell.ring(ledger.release(connection, lost.owner, crashed=lost.crashed, code=lost.code))
+                    freed = ledger.release(connection, lost.owner, crashed=lost.crashed, code=lost.code)
             except StorageUnavailable:
                 log.warning("could not release leases of %s; trying again", lost.owner)
                 return
+            self._bell.ring(freed)
             self._lost.pop(0)
 
 

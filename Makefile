@@ -1,0 +1,75 @@
+# The two that matter: `make demo` and `make test`. `make` alone lists the others.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+LOCK := requirements.txt pyproject.toml $(wildcard requirements/*.in) requirements/install.sh
+# Tests that start whole services, and so run one after another when the others are done.
+SERIAL := $(wildcard tests/e2e tests/faults)
+JOBS ?= 2
+
+.PHONY: help demo up flower test lint fmt unit serial faults soak bench docs lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## ------------------------------------------------------------------------------------------------ see it work
+demo: .venv/.demo-ready ## Scan sample pictures with the whole service on this machine (PHOTOS=folder adds yours)
+	@$(BIN)/scanmill demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(ARGS)
+
+up: .venv/.demo-ready ## Run the whole service on this machine, with embedded servers
+	@$(BIN)/scanmill up $(ARGS)
+
+flower: .venv/.demo-ready ## Watch the workers of a running `make up` or `make demo` in Flower
+	@monitoring/flower/run.sh
+
+## ------------------------------------------------------------------------------------------------ see it right
+test: .venv/.test-ready ## Everything that must hold: lint, types, import rules, all tests
+	@$(MAKE) lint unit serial
+
+lint: .venv/.test-ready ## ruff, formatting, mypy --strict, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: .venv/.test-ready ## Put the code into the house's format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+unit: .venv/.test-ready ## Tests that may run beside each other
+	$(BIN)/pytest tests $(addprefix --ignore=,$(SERIAL)) -n $(JOBS) --dist loadfile $(ARGS)
+
+serial: .venv/.test-ready ## Tests that start whole services
+	$(BIN)/pytest $(SERIAL) $(ARGS)
+
+faults: .venv/.test-ready ## Kill every process at every point of every stage (long)
+	$(BIN)/pytest tests/faults tests/integration/db/test_machine.py -m "not soak" $(ARGS)
+
+soak: .venv/.test-ready ## Random faults for MINUTES (60), then every promise checked
+	SOAK_MINUTES=$(or $(MINUTES),60) $(BIN)/pytest tests/faults -m soak --timeout 0 $(ARGS)
+
+bench: .venv/.test-ready ## Measure, and compare with the figures in bench/
+	$(BIN)/python -m bench $(ARGS)
+
+## ------------------------------------------------------------------------------------------------ keep house
+.venv/.demo-ready: $(LOCK)
+	@PYTHON="$(PYTHON)" requirements/install.sh demo
+
+.venv/.test-ready: $(LOCK)
+	@PYTHON="$(PYTHON)" requirements/install.sh test
+
+docs: .venv/.test-ready ## Write the tables in docs/ that are made from the code
+	@$(BIN)/python -m tests.house.tables
+
+lock: ## Lock the versions in requirements/ again (needs uv; ARGS=--upgrade moves them)
+	@uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" $(ARGS) \
+		requirements/test.in requirements/extras.in -o requirements.txt
+	@sed -n 's/^onnxruntime==\([^ ]*\).*/onnxruntime-gpu==\1/p' requirements.txt > .venv/gpu.constraints
+	@uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --no-annotate \
+		requirements/onnxruntime-gpu.in -c requirements.txt -c .venv/gpu.constraints -o requirements/onnxruntime-gpu.txt
+
+clean: ## Remove what make made: .venv, caches, the demo's data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var/demo *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
