@@ -57,7 +57,7 @@ def _not_json(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
         raise invalid("body", "holds an integer that is too large")
     return int(digits)
 

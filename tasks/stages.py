@@ -12,7 +12,7 @@ from tasks.app import task_name
 def register_stages(app: Celery, names: Iterable[str], work: Callable[[Sequence[int]], None]) -> None:
     """Register ``scan.<stage>`` for every stage name; each does nothing but ``work(ids)``."""
     for name in names:
-        app.task(_named(work), name=task_name(name))
+        app.task(_named(work), name=task_name(name), shared=False)
 
 
 def _named(work: Callable[[Sequence[int]], None]) -> Callable[[list[int]], None]:

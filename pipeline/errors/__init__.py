@@ -172,9 +172,9 @@ PLAIN_CODES = {
 
 
 def taxonomy() -> dict[str, type[ScanmillError]]:
-    """Every code that an exception carries, with its class."""
+    """Every code that an exception carries, with its class. A room's private subclasses are not part of it."""
 
     def descend(cls: type[ScanmillError]) -> list[type[ScanmillError]]:
         return [cls, *(below for child in cls.__subclasses__() for below in descend(child))]
 
-    return {cls.code: cls for cls in descend(ScanmillError)}
+    return {cls.code: cls for cls in descend(ScanmillError) if cls.__module__.startswith(__name__)}
