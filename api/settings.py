@@ -16,7 +16,7 @@ class ApiSettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one")
-    workers: int = Field(1, ge=1, le=16, description="Processes")
+    workers: int = Field(2, ge=1, le=16, description="Processes: one would make requests wait for each other")
     threads: int = Field(16, ge=2, le=256, description="Threads, and database connections, of each process")
     open: bool = Field(default=False, description="Serve without API keys, to programs on this machine only")
     public_url: str | None = Field(
