@@ -19,6 +19,7 @@ from PIL import Image
 from skimage import data
 
 from bench.house import House, house, machine, percentile, say
+from cli.client import Client
 from db import scans, tenants
 from db.scans import NewScan
 from db.sql import row
@@ -48,16 +49,17 @@ def _varied(cat: np.ndarray, seed: int) -> bytes:
 
 def measure(folder: Path | None, count: int, slots: int) -> dict[str, object]:
     """One by one while nothing else waits, then all at once as bulk work."""
-    photos = pictures(folder, count + SINGLES)
+    photos = pictures(folder, count + SINGLES + 8)
     with house(slots=slots) as place:
         with place.database.begin() as connection:
             tenant = tenants.create_tenant(connection, "bench photos")
-        _bulk(place, tenant, photos[:2])  # models load
+        _bulk(place, tenant, photos[-8:])  # models load, on every slot
         say("one by one")
-        single = [_seconds(place, tenant, [photo], Lane.INTERACTIVE) for photo in photos[:SINGLES]]
+        with Client(place.service.url, place.service.key) as client:
+            single = [_single(client, photo) for photo in photos[:SINGLES]]
         say(f"{count} at once")
         cpu, stages = place.cpu_seconds(), place.stage_cpu_seconds()
-        seconds = _bulk(place, tenant, photos[SINGLES:])
+        seconds = _bulk(place, tenant, photos[SINGLES:-8])
         cpu_after, stages_after = place.cpu_seconds(), place.stage_cpu_seconds()
     spent = {name: cpu_after.get(name, 0.0) - cpu.get(name, 0.0) for name in cpu_after}
     inside = {part: stages_after[part] - stages[part] for part in stages}
@@ -66,14 +68,23 @@ def measure(folder: Path | None, count: int, slots: int) -> dict[str, object]:
     return {
         "one_photo_p50_ms": round(percentile(single, 0.5) * 1000),
         "one_photo_p90_ms": round(percentile(single, 0.9) * 1000),
-        "photos": len(photos) - SINGLES,
+        "photos": count,
         "seconds": round(seconds, 1),
-        "photos_per_second": round((len(photos) - SINGLES) / seconds, 2),
+        "photos_per_second": round(count / seconds, 2),
+        "outside_stages_ms_per_photo": round((total - sum(inside.values())) / count * 1000, 1),
         "cpu_seconds": {name: round(value, 2) for name, value in sorted(spent.items())},
         "stage_cpu_seconds": {name: round(value, 2) for name, value in inside.items()},
         "outside_stages_share": round(1 - sum(inside.values()) / total, 4),
         "machine": machine(),
     }
+
+
+def _single(client: Client, photo: bytes) -> float:
+    """Seconds from a client's submit to the finished scan in its hands."""
+    began = time.perf_counter()
+    scan = client.submit(photo, filename="photo.jpg", wait_s=30)
+    assert scan.finished
+    return time.perf_counter() - began
 
 
 def _bulk(place: House, tenant: UUID, photos: list[bytes]) -> float:

@@ -82,15 +82,9 @@ def claim(
     Attempts are counted here, before any work. A run that was charged with a crash comes alone. Taken rows are
     skipped, never waited for; a stale or doubled wake-up call simply gets an empty list.
     """
-    found = rows(
-        connection,
-        _CLAIM,
-        owner=owner,
-        stage=stage_id,
-        limit=limit,
-        ids=list(run_ids) if run_ids is not None else None,
-        lease=lease_s,
-    )
+    named = {} if run_ids is None else {"ids": list(run_ids)}
+    statement = _CLAIM_FIRST if run_ids is None else _CLAIM_NAMED
+    found = rows(connection, statement, owner=owner, stage=stage_id, limit=limit, lease=lease_s, **named)
     return [Claim(*tuple(r)) for r in sorted(found, key=lambda r: r.id)]
 
 
@@ -98,8 +92,7 @@ _CLAIM = """
     WITH candidate AS (
         SELECT id, charged FROM stage_run
         WHERE state = 'ready' AND waits_for IS NULL AND stage_id = :stage AND not_before <= clock_timestamp()
-          AND queue = (SELECT queue FROM stage WHERE id = :stage)
-          AND (CAST(:ids AS bigint[]) IS NULL OR id = ANY(CAST(:ids AS bigint[])))
+          AND {which}
         ORDER BY lane, ready_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), chosen AS (
         SELECT id FROM candidate WHERE charged = 0
@@ -115,6 +108,12 @@ _CLAIM = """
     WHERE r.id = chosen.id AND scan.id = r.scan_id AND scan.cancel_requested_at IS NULL
     RETURNING r.id, r.token, r.scan_id, r.tenant_id, r.stage_id, r.lane, r.work, r.attempts,
               scan.options, scan.input_kind, scan.input_ref, scan.input_sha256"""
+
+_CLAIM_FIRST = _CLAIM.format(which="queue = (SELECT queue FROM stage WHERE id = :stage)")
+"""Walks the index of ready runs."""
+
+_CLAIM_NAMED = _CLAIM.format(which="id = ANY(CAST(:ids AS bigint[]))")
+"""Goes to the named rows: that index holds every run that was ready since the last vacuum."""
 
 
 def start(connection: sa.Connection, scan_ids: Sequence[UUID]) -> None:
@@ -198,7 +197,7 @@ def _reopen(
         most=MAX_ATTEMPTS if crashed or overdue_only else None,
     )
     failed = frozenset(r.id for r in reopened if r.state == "failed")
-    ready = [Ready(r.id, r.name, r.queue, r.lane) for r in reopened if r.state == "ready"]
+    ready = [Ready(r.id, r.stage_id, r.name, r.queue, r.lane) for r in reopened if r.state == "ready"]
     return ready + settle(connection, scans, failed) if failed else ready
 
 
@@ -220,4 +219,4 @@ _REOPEN = """
         finished_at = CASE WHEN v.poison IS NOT NULL OR r.attempts >= CAST(:most AS int) THEN clock_timestamp() END
     FROM verdict v, stage s
     WHERE r.id = v.id AND s.id = r.stage_id
-    RETURNING r.id, r.state, r.lane, r.queue, s.name"""
+    RETURNING r.id, r.stage_id, r.state, r.lane, r.queue, s.name"""

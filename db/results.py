@@ -56,6 +56,8 @@ class Completed:
 
     ended: frozenset[int]
     ready: list[Ready]
+    followed: bool = False
+    """Whether equal runs wait for one that has ended: ``settle_followers`` lets them go on."""
 
 
 def complete(connection: sa.Connection, answers: Sequence[Answer], profile: str) -> Completed:
@@ -78,7 +80,12 @@ def complete(connection: sa.Connection, answers: Sequence[Answer], profile: str)
     stored = _store_results(connection, [answer for answer in ours if answer.lasting], profile)
     _end_runs(connection, ours, stored)
     ended = frozenset(answer.claim.run_id for answer in ours if answer.outcome is not RunState.READY)
-    return Completed(ended, settle(connection, scans, ended))
+    waiting = rows(
+        connection,
+        "SELECT 1 FROM stage_run WHERE waits_for IS NOT NULL AND waits_for = ANY(CAST(:ended AS bigint[])) LIMIT 1",
+        ended=sorted(ended),
+    )
+    return Completed(ended, settle(connection, scans, ended), followed=bool(waiting))
 
 
 def _store_results(connection: sa.Connection, answers: Sequence[Answer], profile: str) -> dict[int, sa.Row[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -12,6 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from db.settings import DatabaseSettings
 from pipeline.errors import StorageUnavailable
 
+Connection: TypeAlias = sa.Connection
+"""A transaction's connection, for rooms that pass one on."""
+
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_MS = 3_000
 
@@ -19,14 +23,19 @@ LOCK_TIMEOUT_MS = 3_000
 class Database:
     """The ledger's door. ``begin`` gives a connection inside a transaction that commits at the end of the block."""
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    def __init__(self, settings: DatabaseSettings, *, ask_first: bool = True) -> None:
+        """Make the pool; nothing connects yet.
+
+        ``ask_first``: try a pooled connection before each use. Without, a round trip is saved, and the first use after
+        a lost connection raises StorageUnavailable: for callers that come again anyway.
+        """
         options = f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={LOCK_TIMEOUT_MS}"
         self.engine = sa.create_engine(
             settings.database_url.get_secret_value(),
             pool_size=settings.db_pool_size,
             max_overflow=0,
             pool_timeout=2,
-            pool_pre_ping=True,
+            pool_pre_ping=ask_first,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
                 "options": options,

@@ -23,6 +23,7 @@ class Ready:
     """A run that may be claimed now, and where its wake-up call goes."""
 
     run_id: int
+    stage_id: int
     stage: str
     queue: str
     lane: int
@@ -49,7 +50,7 @@ def settle(
     _finish(scans)
     store(connection, scans)
     return [
-        Ready(each.id, each.spec.name, each.spec.queue, scan.lane)
+        Ready(each.id, each.spec.id, each.spec.name, each.spec.queue, scan.lane)
         for scan in scans.values()
         for each in scan.runs.values()
         if each.ending.state is RunState.READY and each.moved and each.waits_for is None

@@ -173,8 +173,10 @@ class StageRunner:
                         done = complete(connection, ends, self._profile)
                         fp(f"{name}.before_commit")
                     completed = done
+                if not completed.followed:
+                    return completed
                 with self._database.begin() as connection:
-                    freed = settle_followers(connection, sorted(completed.ended)) if completed.ended else []
+                    freed = settle_followers(connection, sorted(completed.ended))
                 return Completed(completed.ended, [*completed.ready, *freed])
             except StorageUnavailable:
                 continue

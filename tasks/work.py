@@ -19,7 +19,7 @@ from db import ledger, pipelines
 from db.inputs import stages_of
 from db.ledger import Claim
 from db.results import Completed
-from db.session import Database
+from db.session import Connection, Database
 from db.settle import Ready
 from pipeline.contracts import Lane
 from pipeline.errors import StorageUnavailable
@@ -106,10 +106,7 @@ class Hands:
         ended = 0
         carried = run_ids is None
         while todo and not self.stopping.is_set():
-            if todo[0].lane is Lane.BULK:
-                todo.extendleft(self._first(Lane.INTERACTIVE))
-            turn = todo.popleft()
-            claims = self._claim(turn)
+            turn, claims = self._claim(todo)
             if not claims:
                 continue
             completed = self._run(self._registry.runnable[turn.stage_id], claims, carried)
@@ -132,10 +129,12 @@ class Hands:
 
     def _first(self, lane: Lane) -> list[Turn]:
         """The turn of whatever is first in the queues, in that lane or a more urgent one; none when there is nothing."""
-        if lane is Lane.BULK:
-            self._learn()
+        self._learn()
         with self._database.begin() as connection:
-            found = ledger.next_stage(connection, self._queues, list(self._registry.runnable), lane=lane)
+            return self._next(connection, lane)
+
+    def _next(self, connection: Connection, lane: Lane) -> list[Turn]:
+        found = ledger.next_stage(connection, self._queues, list(self._registry.runnable), lane=lane)
         return [Turn(found[0], lane, None, alone=found[1])] if found else []
 
     def _learn(self) -> None:
@@ -149,17 +148,25 @@ class Hands:
             return 1
         return min(self._batch_size, max(1, int(EXPECTED_BATCH_S / seconds)))
 
-    def _claim(self, turn: Turn) -> list[Claim]:
-        limit = self._limit(turn)
+    def _claim(self, todo: deque[Turn]) -> tuple[Turn, list[Claim]]:
+        """Take the next turn off ``todo`` and claim its runs; before a bulk turn, an interactive one if any waits."""
         with self._database.begin() as connection:
+            if todo[0].lane is Lane.BULK:
+                todo.extendleft(self._next(connection, Lane.INTERACTIVE))
+            turn = todo.popleft()
             claims = ledger.claim(
-                connection, self._owner, turn.stage_id, limit, run_ids=turn.run_ids, lease_s=self._lease_s
+                connection,
+                self._owner,
+                turn.stage_id,
+                self._limit(turn),
+                run_ids=turn.run_ids,
+                lease_s=self._lease_s,
             )
         spec = self._registry.runnable[turn.stage_id].spec
         if claims and not spec.waits_for_others:
             with suppress(StorageUnavailable), self._database.begin() as connection:  # else their end will say it
                 ledger.start(connection, [claim.scan_id for claim in claims])
-        return claims
+        return turn, claims
 
     def _run(self, runnable: Runnable, claims: list[Claim], carried: bool) -> Completed:
         began = time.perf_counter()
@@ -179,5 +186,8 @@ class Hands:
     def _pass_on(self, ready: Sequence[Ready]) -> list[Turn]:
         """Ring for runs of other workers' queues; the turns of those that this child carries on itself."""
         self._bell.ring(each for each in ready if each.queue not in self._queues)
-        own = [each.run_id for each in ready if each.queue in self._queues]
-        return self._called(own) if own else []
+        mine: dict[tuple[int, int], list[int]] = {}
+        for each in ready:
+            if each.queue in self._queues and each.stage_id in self._registry.runnable:
+                mine.setdefault((each.lane, each.stage_id), []).append(each.run_id)
+        return [Turn(stage_id, Lane(lane), tuple(ids)) for (lane, stage_id), ids in sorted(mine.items())]

@@ -53,7 +53,7 @@ class Child:
         self.owner = uuid.uuid4()
         self._board = Path(self._slot.board)
         self._events = CarriedEvents(app, self._slot.node)
-        self._database = Database(DatabaseSettings())
+        self._database = Database(DatabaseSettings(), ask_first=False)
         room = ModelRoom.open()
         self._bell = Doorbell(self._tasks.redis_url.get_secret_value(), self._tasks.batch_size)
         runner = StageRunner(

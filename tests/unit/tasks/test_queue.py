@@ -26,7 +26,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 
 def ready(run_id: int, stage: str = "look", of: Queue = Queue.GPU, lane: Lane = Lane.INTERACTIVE) -> Ready:
-    return Ready(run_id, stage, of, lane)
+    return Ready(run_id, 1, stage, of, lane)
 
 
 def messages(url: str, name: str) -> list[dict[str, Any]]:
