@@ -161,15 +161,22 @@ def test_the_api_runs_with_its_own_packages_alone(tmp_path: Path) -> None:
 
 
 def _install(folder: Path, python: Path) -> None:
-    """A new environment with what the API's list asks for, with uv as in the image, or with pip where there is none."""
-    wanted = ["-r", "requirements/api.in", "setuptools", "-c", "requirements.txt"]
+    """A new environment with what the API's list asks for: with uv as in the image, or with pip where that fails."""
     if _UV:
-        installer = [_UV, "pip", "install", "--quiet", "--python", str(python)]
-        subprocess.run([_UV, "venv", "--quiet", "--python", sys.executable, "venv"], cwd=folder, check=True)
-    else:
-        installer = [str(python), "-m", "pip", "install", "--quiet"]
-        subprocess.run([sys.executable, "-m", "venv", "venv"], cwd=folder, check=True)
-        versions = "".join(f"{name}=={version}\n" for name, version in locked().items())
-        (folder / "requirements.txt").write_text(versions, encoding="utf-8")  # pip takes no hashes from constraints
+        try:
+            subprocess.run([_UV, "venv", "--quiet", "--python", sys.executable, "venv"], cwd=folder, check=True)
+            _fill(folder, [_UV, "pip", "install", "--quiet", "--python", str(python)])
+        except subprocess.CalledProcessError:  # as requirements/install.sh does: uv may trust other certificates
+            shutil.rmtree(folder / "venv")
+        else:
+            return
+    subprocess.run([sys.executable, "-m", "venv", "venv"], cwd=folder, check=True)
+    versions = "".join(f"{name}=={version}\n" for name, version in locked().items())
+    (folder / "requirements.txt").write_text(versions, encoding="utf-8")  # pip takes no hashes from constraints
+    _fill(folder, [str(python), "-m", "pip", "install", "--quiet"])
+
+
+def _fill(folder: Path, installer: list[str]) -> None:
+    wanted = ["-r", "requirements/api.in", "setuptools", "-c", "requirements.txt"]
     subprocess.run([*installer, *wanted], cwd=folder, check=True)
     subprocess.run([*installer, "--no-build-isolation", "--no-deps", "-e", "."], cwd=folder, check=True)
