@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -17,7 +18,7 @@ from cli.processes import ProcessError
 _READY_WITHIN_S = 60.0
 
 
-class Server:
+class Server(ABC):
     """One embedded server; a subclass says how to start it and when it is ready."""
 
     name: str
@@ -51,11 +52,11 @@ class Server:
             self._unlock()
             raise
 
+    @abstractmethod
     def _launch(self, home: Path) -> subprocess.Popen[bytes]:
         """Start the process, with its files in `home`."""
-        raise NotImplementedError
 
-    def _complete(self) -> None:
+    def _complete(self) -> None:  # noqa: B027  most servers need nothing more
         """What is still to be done once the server answers."""
 
     def stop(self) -> None:
@@ -94,8 +95,9 @@ class Server:
             self._lock.close()
             self._lock = None
 
+    @abstractmethod
     def _ready(self) -> bool:
-        raise NotImplementedError
+        """Whether the server answers."""
 
 
 def plain_environment(home: Path) -> dict[str, str]:
