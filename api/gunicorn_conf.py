@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from api.settings import ApiSettings
+from api.startup import StartRefused, check_start
+from db.session import Database
+from db.settings import DatabaseSettings
 
 _settings = ApiSettings()
 
@@ -43,6 +47,18 @@ proc_name = "scanmill-api"
 if workers > 1:
     # One process's counters would be a part of the truth: with several they are files that a scrape adds up.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="scanmill-api-metrics-")
+
+
+def on_starting(server: Any) -> None:
+    """Refuse to start, once and in the parent: a process that is replaced later must not take the others down."""
+    database = Database(DatabaseSettings(db_pool_size=1))
+    try:
+        check_start(_settings, database)
+    except StartRefused as refused:
+        server.log.critical(str(refused))
+        sys.exit(3)
+    finally:
+        database.dispose()
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  gunicorn names the arguments

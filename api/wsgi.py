@@ -6,7 +6,6 @@ from api import lifecycle, logs
 from api.app import create_app
 from api.services import EXTENSION
 from api.settings import ApiSettings
-from api.startup import check_start
 from pipeline import faults
 from tasks.settings import TaskSettings
 
@@ -14,5 +13,4 @@ logs.configure()
 _tasks = TaskSettings()
 faults.arm(_tasks.fault_plan, _tasks.env)
 app = create_app(ApiSettings())
-check_start(app.extensions[EXTENSION].settings, app.extensions[EXTENSION].database)
 lifecycle.stop_with(app.extensions[EXTENSION].stopping)

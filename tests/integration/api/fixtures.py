@@ -53,10 +53,11 @@ def api(api_environment: dict[str, str]) -> Iterator[Api]:
 def shared_server(
     api_database: str, redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """One server with a short temper and few threads for most tests here, on the same database as ``api``."""
+    """One server of one process with a short temper and few threads for most tests here, on the database of ``api``."""
     folder = tmp_path_factory.mktemp("server")
     settings = environment(api_database, redis_server.url, folder / "storage")
-    impatient = {"BODY_TIMEOUT_S": "2", "THREADS": "4", "MAX_WAITS": "1", "MAX_STREAMS": "1", "OPEN": "false"}
+    places = {"WORKERS": "1", "THREADS": "4", "MAX_WAITS": "1", "MAX_STREAMS": "1"}
+    impatient = {**places, "BODY_TIMEOUT_S": "2", "OPEN": "false"}
     running = Server(
         settings | {f"SCANMILL_API_{name}": value for name, value in impatient.items()}, folder / "api.log"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,6 +127,30 @@ def test_a_server_with_two_processes_adds_up_its_figures(api: Api, own_server: S
         httpx.get(f"{own_server.url}/v1/scans")
     figures = httpx.get(f"{own_server.url}/metrics").text
     assert 'scanmill_api_requests_total{method="GET",route="/v1/scans",status="401"} 20.0' in figures
+
+
+def test_a_process_that_dies_is_replaced_though_no_key_is_left(api: Api, own_server: Server) -> None:
+    """Starting without keys is refused; a server that runs stays, or one revoked key would take it down."""
+    own_server.start()
+    with api.here.database.begin() as connection:
+        connection.execute(sa.text("UPDATE api_key SET revoked_at = clock_timestamp()"))
+    assert own_server.process is not None
+    before = children(own_server.process.pid)
+    for each in before:
+        os.kill(each, signal.SIGKILL)
+    own_server.await_answers()
+    until = time.monotonic() + 20
+    while len(children(own_server.process.pid) - before) < len(before):
+        assert time.monotonic() < until, own_server.log.read_text()
+        time.sleep(0.1)
+    time.sleep(1)  # a process that must not start ends within that time, and gunicorn with it
+    assert httpx.get(f"{own_server.url}/health", timeout=5).status_code == 200
+    assert "StartRefused" not in own_server.log.read_text()
+
+
+def children(pid: int) -> set[int]:
+    """Process ids of a process's children now."""
+    return {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
 @pytest.mark.parametrize(
