@@ -310,7 +310,7 @@ def test_a_turn_of_control_reopens_admits_frees_and_folds_and_rings_afterwards(s
     shop.claim("tiny_fetch")
     shop.mill.overdue()
     shop.submit(b"\x41", lane=Lane.BULK)
-    control.turn(shop.database, bell, 10)
+    assert not control.turn(shop.database, bell, 10), "it waits for more to come before it admits again"
     assert [r.celery_queue for r in bell.rung] == ["cpu.interactive", "cpu.bulk"]
     assert committed == [True, True], "a ring before its commit calls for nothing"
     assert shop.mill.states(lost)["tiny_fetch"] == "ready"
