@@ -11,7 +11,6 @@ from pipeline.definition import Pipeline
 from tasks.queue import Doorbell
 from tasks.registry import ModelLoader
 
-
 PAGE = 200
 """Bulk scans admitted in one transaction."""
 
