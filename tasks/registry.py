@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from db.pipelines import StageSpec
 from pipeline.definition import Pipeline
-from pipeline.errors import ScanmillError
+from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.base import Model
 from pipeline.stage import Stage
 from pipeline.systems import PIPELINES
@@ -21,6 +21,7 @@ class ModelLoader(Protocol):
     def digests(self) -> dict[str, str]: ...
     def entry(self, name: str, digest: str | None = None) -> Any: ...
     def load(self, name: str, digest: str | None = None) -> Model[Any]: ...
+    def mark(self) -> object: ...
 
 
 def pipelines(extra: Iterable[str] = ()) -> list[Pipeline]:
@@ -54,19 +55,39 @@ class Registry:
         self._room = room
         self.runnable: dict[int, Runnable] = {}
         self.newest = 0
+        self._lacking: dict[int, StageSpec] = {}
+        self._mark: object = None
 
     def learn(self, published: Iterable[StageSpec]) -> None:
-        """Look at newly published stages and keep those that can be run here."""
+        """Look at newly published stages and keep those that can be run here.
+
+        Stages that lack nothing but a model are looked at again when the room may know more. Raises StorageUnavailable
+        when the room cannot say; whatever was not looked at is then still to be learned.
+        """
         for spec in published:
+            self._look_at(spec)
             self.newest = max(self.newest, spec.id)
-            kind = self._kinds.get((spec.kind, spec.version))
-            if kind is not None and _knows_all(kind, spec) and self._has_models(spec.models):
-                self.runnable[spec.id] = Runnable(spec, _revive(kind, spec))
+        if self._lacking and (mark := self._room.mark()) != self._mark:
+            for spec in list(self._lacking.values()):
+                self._look_at(spec)
+            self._mark = mark
+
+    def _look_at(self, spec: StageSpec) -> None:
+        kind = self._kinds.get((spec.kind, spec.version))
+        if kind is None or not _knows_all(kind, spec):
+            return
+        self._lacking.pop(spec.id, None)
+        if self._has_models(spec.models):
+            self.runnable[spec.id] = Runnable(spec, _revive(kind, spec))
+        else:
+            self._lacking[spec.id] = spec
 
     def _has_models(self, models: Mapping[str, str]) -> bool:
         try:
             for name, digest in models.items():
                 self._room.entry(name, digest)
+        except StorageUnavailable:
+            raise
         except ScanmillError:
             return False
         return True
