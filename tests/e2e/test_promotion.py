@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from onnx import numpy_helper
 
 from db import model_promotions
 from db.model_promotions import PROMOTE, ROLLBACK, Request
+from pipeline.contracts import Lane
 from pipeline.models import goldens
 from pipeline.models.manifest import ModelEntry, entry_of, read_manifest
 from pipeline.models.room import ModelRoom
@@ -32,6 +34,11 @@ pytestmark = pytest.mark.timeout(240)
 NAME = "cat_validator"
 PAUSE_S = 0.15
 """Between two scans: a load that two slots just carry."""
+
+BACKLOG = 40
+"""Bulk scans that were accepted before the promotion and wait behind the others."""
+
+PLAIN = {"generate_gradcam": False}
 
 
 @pytest.fixture
@@ -58,7 +65,7 @@ class Stream(threading.Thread):
     def run(self) -> None:
         while not self._ended.is_set():
             content = photos.cat() + len(self.ids).to_bytes(4)  # what follows a JPEG's end changes no pixel
-            self.ids.append(self._stack.submit(self.tenant, content, options={"generate_gradcam": False}))
+            self.ids.append(self._stack.submit(self.tenant, content, options=PLAIN))
             time.sleep(PAUSE_S)
 
     def stop(self) -> None:
@@ -128,7 +135,10 @@ def test_versions_change_under_load_and_no_scan_notices(stack: Stack) -> None:
         old = model_promotions.current(connection)[NAME]
     stream = Stream(stack)
     stream.start()
-    time.sleep(2)
+    pinned = [
+        stack.submit(stream.tenant, photos.cat() + f"bulk {n}".encode(), lane=Lane.BULK, options=PLAIN)
+        for n in range(BACKLOG)
+    ]
     promoted = asked(stack, PROMOTE, new)
     assert (promoted.state, promoted.code) == ("done", None), promoted
     between = len(stream.ids)
@@ -139,8 +149,9 @@ def test_versions_change_under_load_and_no_scan_notices(stack: Stack) -> None:
     time.sleep(1)
     stream.stop()
     scans = stack.wait(stream.tenant, stream.ids, within_s=120)
-    assert {scan["status"] for scan in scans} <= {"succeeded", "partial"}, "no scan failed"
-    assert {stage["code"] for scan in scans for stage in scan["stages"] if stage["state"] == "failed"} == set()
+    waited = stack.wait(stream.tenant, pinned, within_s=120)
+    assert {scan["status"] for scan in scans + waited} <= {"succeeded", "partial"}, "no scan failed"
+    assert not [stage for scan in scans + waited for stage in scan["stages"] if stage["state"] == "failed"]
     found = [validators(scan) for scan in scans]
     assert all(len(each) == 1 for each in found), "one version per scan"
     versions = [each.pop() for each in found]
@@ -148,15 +159,19 @@ def test_versions_change_under_load_and_no_scan_notices(stack: Stack) -> None:
     assert changes == [old, new, old], "each change once, in the order of submission"
     assert versions[between + 1] == new and versions[after + 1] == old
     answers = {
-        digest: {stage_data(stack, scan) for scan, each in zip(scans, versions, strict=True) if each == digest}
+        digest: {sure(scan) for scan, each in zip(scans, versions, strict=True) if each == digest}
         for digest in (old, new)
     }
     assert len(answers[old]) == len(answers[new]) == 1 and answers[old] != answers[new], "each version answered itself"
     with stack.database.begin() as connection:
         history = model_promotions.history(connection, NAME)
     assert [(each.kind, each.digest, each.previous) for each in history] == [(PROMOTE, new, old), (ROLLBACK, old, new)]
+    late = [scan for scan in waited if datetime.fromisoformat(scan["finished_at"]) > history[0].at]
+    assert late, "some were under way when the version changed"
+    assert {digest for scan in waited for digest in validators(scan)} == {old}
+    assert {sure(scan) for scan in late} == answers[old], "and ended with the version they had pinned"
 
 
-def stage_data(stack: Stack, scan: dict[str, Any]) -> float:
-    """How sure the validator was."""
+def sure(scan: dict[str, Any]) -> float:
+    """How sure the validator was that it is a cat."""
     return float(scan["report"]["subject"]["probability"])

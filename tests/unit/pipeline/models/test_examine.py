@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
 from pipeline.errors import (
     FamilyChanged,
@@ -26,17 +24,8 @@ from pipeline.models.examine import agree, examine, swapped
 from pipeline.models.golden_pictures import SCENES
 from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
+from tests.model_shop import mirrored, stricter
 from tests.unit.pipeline import tiny_models as tiny
-
-
-def remade(content: bytes, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> bytes:
-    """The network with other constants."""
-    model = onnx.load_model_from_string(content)
-    held = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-    for name, value in change(held).items():
-        old = next(each for each in model.graph.initializer if each.name == name)
-        old.CopyFrom(numpy_helper.from_array(np.asarray(value, held[name].dtype), name))
-    return bytes(model.SerializeToString())
 
 
 def validator_pack(folder: Path, content: bytes, change: Callable[[str], str] = lambda text: text) -> Path:
@@ -44,9 +33,8 @@ def validator_pack(folder: Path, content: bytes, change: Callable[[str], str] = 
 
 
 OLD = tiny.validator()
-STRICTER = remade(OLD, lambda held: {"bias": [0.3, 0.0]})
-MIRRORED = remade(OLD, lambda held: {"weights": held["weights"][:, ::-1]})
-"""The same network whose two classes were trained in the other order."""
+STRICTER = stricter(0.3)
+MIRRORED = mirrored()
 
 
 class Pair:
@@ -165,7 +153,7 @@ def test_a_current_version_that_cannot_be_loaded_is_no_reason_to_skip_the_compar
 
 
 def test_two_runtimes_of_one_network_must_agree(tmp_path: Path) -> None:
-    pair = Pair(tmp_path, remade(OLD, lambda held: {"bias": [1e-6, 0.0]}))
+    pair = Pair(tmp_path, stricter(1e-6))
     assert "differ by" in agree(pair.room, "cat_validator", pair.new.digest, pair.old, pair.goldens)
     other = Pair(tmp_path / "other", STRICTER)
     with pytest.raises(RuntimesDisagree):

@@ -14,8 +14,8 @@ from pipeline.models.manifest import ManifestError, ModelEntry, entry_of, read_m
 from pipeline.models.room import MOST_VERSIONS, ModelRoom
 from pipeline.models.settings import PACKS_ROOT, ModelSettings
 from pipeline.models.source import FileCache, table_of
+from tests.model_shop import stricter
 from tests.unit.pipeline import tiny_models as tiny
-from tests.unit.pipeline.models.test_examine import remade
 
 RED = np.full((40, 50, 3), (220, 10, 10), np.uint8)
 
@@ -50,7 +50,7 @@ def version(content: bytes, tmp_path: Path) -> ModelEntry:
     return entry_of(table_of(read_manifest(path, "tiny")["cat_validator"]), "sent")
 
 
-NEWER = remade(tiny.validator(), lambda held: {"bias": [0.3, 0.0]})
+NEWER = stricter(0.3)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_processes_of_a_host_fetch_a_file_once(pack: dict[str, ModelEntry], tmp_
 
 
 def test_few_versions_of_a_model_stay_in_memory(pack: dict[str, ModelEntry], tmp_path: Path) -> None:
-    contents = [remade(tiny.validator(), lambda held, by=by: {"bias": [by / 10, 0.0]}) for by in range(1, 6)]
+    contents = [stricter(by / 10) for by in range(1, 6)]
     entries = [version(content, tmp_path) for content in contents]
     room = ModelRoom([pack], source=Elsewhere(*entries, files={tiny.sha256(each): each for each in contents}))
     mouth, first = room.load("cat_mouth"), room.load("cat_validator")
