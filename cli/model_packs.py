@@ -13,7 +13,9 @@ from db.model_versions import VersionRow
 from db.session import Database
 from db.settings import DatabaseSettings
 from pipeline.errors import InvalidField, ModelUnavailable
+from pipeline.imaging.decode import decode
 from pipeline.models import goldens as golden_records
+from pipeline.models.golden_pictures import LONGEST_SIDE, SCENES, recipe_of
 from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
 from pipeline.models.room import ModelRoom
 from storage import open_storage
@@ -48,11 +50,14 @@ def register_pack(database: Database, folder: Path) -> list[VersionRow]:
     return found
 
 
-def record_goldens(folder: Path, tolerance: float) -> list[str]:
-    """Write a pack's goldens.json anew; the names of its models."""
+def record_goldens(folder: Path, pictures: Sequence[Path], tolerance: float) -> list[str]:
+    """Write a pack's goldens.json anew, on the painted pictures and these; the names of its models."""
     entries = _entries(folder)
     room = ModelRoom([entries])
-    records = {name: golden_records.record(room.load(name), room.profile, tolerance=tolerance) for name in entries}
+    own = [recipe_of(decode(path.read_bytes(), longest_side=LONGEST_SIDE).pixels) for path in pictures]
+    records = {
+        name: golden_records.record(room.load(name), room.profile, [*SCENES, *own], tolerance) for name in entries
+    }
     golden_records.write(folder, records)
     return sorted(records)
 

@@ -40,7 +40,7 @@ def main(settings: TaskSettings | None = None) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    database = Database(DatabaseSettings())
+    database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
     published = False
     while not stopping.is_set():
@@ -51,7 +51,7 @@ def main(settings: TaskSettings | None = None) -> None:
                 control.publish(database, pipelines(settings.extra_pipelines), room)
                 published = True
                 log.info("pipelines published")
-                models = Models(database, open_storage(), room, settings, stopping)
+                models = Models(database, storage, room, settings, stopping)
                 threading.Thread(target=models.run, name="models", daemon=True).start()
             if control.turn(database, bell, settings.bulk_window):
                 continue

@@ -1,4 +1,4 @@
-"""`scanmill models list`, and the verbs on versions (`models_versions.py`)."""
+"""`scanmill models list`, and the verbs on versions (`cli.model_verbs`)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from cli import output
+from cli import model_verbs, output
 from cli.output import Exit, Json
 from cli.packs import PackedModel, PackSettings, models
-from cli.verbs import models_versions
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -33,7 +32,7 @@ def show(as_json: Json = False) -> None:
         raise typer.Exit(int(Exit.FAILED))
 
 
-models_versions.attach(app)
+model_verbs.attach(app)
 
 
 def _table(found: list[PackedModel]) -> Table:

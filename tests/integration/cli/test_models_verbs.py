@@ -6,14 +6,17 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import build
+from cli.model_packs import _pairs
 from db.session import Database
 from pipeline.models import goldens
+from tests import photos
 from tests.model_shop import NAME, Shop, mirrored, open_shop, stricter
 from tests.unit.pipeline import tiny_models as tiny
 
@@ -72,6 +75,26 @@ def test_from_a_pack_to_a_promotion_and_back(shop: Shop, tmp_path: Path) -> None
     assert (listed["2"]["state"], listed["2"]["current"], listed["2"]["goldens"]) == ("verified", False, 12)
     assert listed["tiny"]["current"] is True
     assert run("rollback", NAME).exit_code == 1
+
+
+def test_pictures_of_ones_own_become_part_of_the_record(shop: Shop, tmp_path: Path) -> None:
+    mine = pack(tmp_path / "mine", stricter(0.3), "2")
+    cat = tmp_path / "cat.jpg"
+    cat.write_bytes(photos.cat())
+    assert run("goldens", str(mine), "--picture", str(cat)).exit_code == 0
+    pictures = goldens.read(mine)[NAME]["pictures"]
+    assert len(pictures) == 13 and "pixels" in pictures[-1]["recipe"]
+    assert run("register", str(mine)).exit_code == 0
+    cat.write_bytes(b"no picture")
+    refused = run("goldens", str(mine), "--picture", str(cat))
+    assert refused.exit_code == 1 and json.loads(refused.stdout)["code"] == "UNSUPPORTED_FORMAT"
+
+
+def test_one_network_in_two_runtimes_is_compared(shop: Shop) -> None:
+    entries = shop.room.entries()
+    other = replace(shop.room.entry(NAME), runtime="tflite")
+    assert [(one.runtime, two.runtime) for one, two in _pairs([*entries, other])] == [("tflite", "onnx")]
+    assert _pairs([*entries, replace(other, version="2")]) == []
 
 
 def test_a_refused_version_fails_the_command_with_its_code(shop: Shop, tmp_path: Path) -> None:

@@ -58,16 +58,19 @@ def register(pack: Pack, as_json: Json = False) -> None:
 
 def goldens(
     pack: Pack,
+    picture: Annotated[
+        list[Path] | None, typer.Option(exists=True, dir_okay=False, help="A picture of yours too; several times.")
+    ] = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, max=0.1, help="How far outputs may differ on another profile.")
     ] = 0.001,
     as_json: Json = False,
 ) -> None:
-    """Record what the models of a pack answer to painted pictures now, in its goldens.json."""
+    """Record what the models of a pack answer now, to painted pictures and yours, in its goldens.json."""
     from cli.model_packs import record_goldens  # noqa: PLC0415  brings an ML runtime
 
     with output.exits(as_json):
-        recorded = record_goldens(pack, tolerance)
+        recorded = record_goldens(pack, picture or [], tolerance)
     output.emit(recorded, as_json, lambda: output.console.print(f"recorded {len(recorded)} models in {pack}"))
 
 
