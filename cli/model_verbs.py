@@ -108,7 +108,7 @@ def promote(
             asked = model_promotions.ask(
                 connection, PROMOTE, name, found[0].digest, by=getpass.getuser(), why=why, relabel=new_labels
             )
-        _end(asked if no_wait else _awaited(database, asked), as_json)
+        _end(asked if no_wait else _awaited(database, asked, as_json), as_json)
 
 
 def rollback(name: Name, why: Why = None, no_wait: NoWait = False, as_json: Json = False) -> None:
@@ -118,7 +118,7 @@ def rollback(name: Name, why: Why = None, no_wait: NoWait = False, as_json: Json
             if model_promotions.before(model_promotions.history(connection, name)) is None:
                 raise NoEarlierVersion(name)
             asked = model_promotions.ask(connection, ROLLBACK, name, None, by=getpass.getuser(), why=why, relabel=False)
-        _end(asked if no_wait else _awaited(database, asked), as_json)
+        _end(asked if no_wait else _awaited(database, asked, as_json), as_json)
 
 
 def attach(app: typer.Typer) -> None:
@@ -127,13 +127,15 @@ def attach(app: typer.Typer) -> None:
         app.command(verb.__name__)(verb)
 
 
-def _awaited(database: Database, asked: Request) -> Request:
-    """The request as control ended it; as it stands when nobody has within three minutes."""
+def _awaited(database: Database, asked: Request, as_json: bool) -> Request:
+    """The request as control ended it; ends the verb when none has within three minutes."""
     deadline = time.monotonic() + PATIENCE_S
     while asked.state == "asked" and time.monotonic() < deadline:
         time.sleep(0.2)
         with database.begin() as connection:
             asked = model_promotions.request(connection, asked.id) or asked
+    if asked.state == "asked":
+        output.fail(Exit.UNREACHABLE, f"no control has settled request {asked.id} yet; it stays open", as_json)
     return asked
 
 

@@ -73,14 +73,19 @@ def ask(
 
 
 def take(connection: sa.Connection, lease_s: float) -> Request | None:
-    """The oldest open request that nobody works on, for ``lease_s`` seconds; ``attempts`` is the holder's token."""
+    """The oldest open request that nobody works on, for ``lease_s`` seconds; ``attempts`` is the holder's token.
+
+    Requests about one model are settled in the order in which they were made, so that the last wish stays.
+    """
     taken = row(
         connection,
         """UPDATE model_request SET attempts = attempts + 1,
                   lease_until = clock_timestamp() + make_interval(secs => CAST(:lease AS double precision))
-           WHERE id = (SELECT id FROM model_request
+           WHERE id = (SELECT id FROM model_request AS next
                        WHERE state = 'asked' AND coalesce(lease_until, '-infinity') < clock_timestamp()
-                       ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                         AND NOT EXISTS (SELECT 1 FROM model_request AS older
+                                         WHERE older.state = 'asked' AND older.name = next.name AND older.id < next.id)
+                       ORDER BY id LIMIT 1 FOR UPDATE OF next SKIP LOCKED)
            RETURNING *""",
         lease=lease_s,
     )

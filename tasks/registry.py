@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
@@ -48,7 +49,8 @@ class Runnable:
 class Registry:
     """The stages this process implements: same kind, same version, and models at hand."""
 
-    def __init__(self, known: Iterable[Pipeline], room: ModelLoader) -> None:
+    def __init__(self, known: Iterable[Pipeline], room: ModelLoader, again_s: float = 1.0) -> None:
+        """``again_s``: seconds between questions whether there is more to know of models that were not to be had."""
         self._kinds: dict[tuple[str, int], type[Stage]] = {
             (stage.kind, stage.version): type(stage) for pipeline in known for stage in pipeline.stages
         }
@@ -56,7 +58,10 @@ class Registry:
         self.runnable: dict[int, Runnable] = {}
         self.newest = 0
         self._lacking: dict[int, StageSpec] = {}
+        self._absent: set[tuple[str, str]] = set()
         self._mark: object = None
+        self._again_s = again_s
+        self._asked = -again_s
 
     def learn(self, published: Iterable[StageSpec]) -> None:
         """Look at newly published stages and keep those that can be run here.
@@ -64,13 +69,21 @@ class Registry:
         Stages that lack nothing but a model are looked at again when the room may know more. Raises StorageUnavailable
         when the room cannot say; whatever was not looked at is then still to be learned.
         """
+        self._absent.clear()
         for spec in published:
             self._look_at(spec)
             self.newest = max(self.newest, spec.id)
-        if self._lacking and (mark := self._room.mark()) != self._mark:
-            for spec in list(self._lacking.values()):
-                self._look_at(spec)
-            self._mark = mark
+        if self._lacking and time.monotonic() >= self._asked + self._again_s:
+            self._asked = time.monotonic()
+            self._look_again(self._room.mark())
+
+    def _look_again(self, mark: object) -> None:
+        if mark == self._mark:
+            return
+        self._absent.clear()
+        for spec in list(self._lacking.values()):
+            self._look_at(spec)
+        self._mark = mark
 
     def _look_at(self, spec: StageSpec) -> None:
         kind = self._kinds.get((spec.kind, spec.version))
@@ -83,13 +96,17 @@ class Registry:
             self._lacking[spec.id] = spec
 
     def _has_models(self, models: Mapping[str, str]) -> bool:
-        try:
-            for name, digest in models.items():
-                self._room.entry(name, digest)
-        except StorageUnavailable:
-            raise
-        except ScanmillError:
-            return False
+        """Many stages name the same models, so each one that is absent is asked for once."""
+        for wanted in models.items():
+            if wanted in self._absent:
+                return False
+            try:
+                self._room.entry(*wanted)
+            except StorageUnavailable:
+                raise
+            except ScanmillError:
+                self._absent.add(wanted)
+                return False
         return True
 
 

@@ -107,10 +107,12 @@ def test_a_refused_version_fails_the_command_with_its_code(shop: Shop, tmp_path:
     assert shop.published() == shop.first
 
 
-def test_without_waiting_a_promotion_is_only_asked_for(shop: Shop) -> None:
+def test_without_waiting_a_promotion_is_only_asked_for(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.register(stricter(0.3), "2")
     asked = json.loads(run("promote", NAME, "2", "--no-wait").stdout)
     assert asked["state"] == "asked" and shop.request(asked["id"]).state == "asked"
+    monkeypatch.setattr("cli.model_verbs.PATIENCE_S", 0.5)
+    assert run("promote", NAME, "2").exit_code == 4, "no control runs here"
     assert run("promote", NAME, "9").exit_code == 1
     assert run("promote", "nobody", "2").exit_code == 1
 

@@ -118,6 +118,12 @@ def test_what_cannot_be_loaded_is_not_offered(models: Shop, known: RegisteredMod
     assert known.entry(NAME, row.digest) is not None
     assert known.entry(NAME, "0" * 64) is None
     with models.database.begin() as connection:
+        run(connection, "UPDATE model_version SET stored_at = NULL WHERE id = :id", id=row.id)
+    assert known.entry(NAME, row.digest) is None, "whoever takes up its stages would have to wait for the file"
+    with models.database.begin() as connection:
+        model_versions.stored(connection, row.sha256, row.size)
+    assert known.entry(NAME, row.digest) is not None
+    with models.database.begin() as connection:
         novel = json.dumps({**row.entry, "novel": 1})
         run(connection, "UPDATE model_version SET entry = CAST(:e AS json) WHERE id = :id", e=novel, id=row.id)
     assert known.entry(NAME, row.digest) is None, "an older worker does not guess what a new field means"
@@ -141,7 +147,7 @@ def test_a_file_that_is_gone_or_damaged_says_so(models: Shop, known: RegisteredM
 
 def test_a_worker_takes_up_stages_whose_model_arrives_later(models: Shop, known: RegisteredModels) -> None:
     room = ModelRoom.open(ModelSettings(root=models.folder / "packs", packs="tiny"), source=known)
-    registry = Registry(PIPELINES.values(), room)
+    registry = Registry(PIPELINES.values(), room, again_s=0)
     entry, golden = models.version(stricter(0.3), "2")
     with models.database.begin() as connection:
         for pipeline in PIPELINES.values():
