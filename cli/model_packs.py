@@ -15,7 +15,7 @@ from db.settings import DatabaseSettings
 from pipeline.errors import InvalidField, ModelUnavailable
 from pipeline.imaging.decode import decode
 from pipeline.models import goldens as golden_records
-from pipeline.models.golden_pictures import LONGEST_SIDE, SCENES, recipe_of
+from pipeline.models.golden_pictures import LONGEST_SIDE, recipe_of, recipes_for
 from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
 from pipeline.models.room import ModelRoom
 from storage import open_storage
@@ -55,9 +55,10 @@ def record_goldens(folder: Path, pictures: Sequence[Path], tolerance: float) -> 
     entries = _entries(folder)
     room = ModelRoom([entries])
     own = [recipe_of(decode(path.read_bytes(), longest_side=LONGEST_SIDE).pixels) for path in pictures]
-    records = {
-        name: golden_records.record(room.load(name), room.profile, [*SCENES, *own], tolerance) for name in entries
-    }
+    records = {}
+    for name, entry in entries.items():
+        recipes = [*recipes_for(entry.input), *own]
+        records[name] = golden_records.record(room.load(name), room.profile, recipes, tolerance)
     golden_records.write(folder, records)
     return sorted(records)
 

@@ -204,7 +204,9 @@ def agree(room: ModelRoom, name: str, digest: str, other: str, goldens: Mapping[
     Raises RuntimesDisagree, ModelLoadError, ModelUnavailable or ModelOutputInvalid.
     """
     one, two = room.load(name, digest), room.load(name, other)
-    recipes = [each["recipe"] for each in goldens["pictures"]] if goldens else golden_pictures.SCENES
+    recipes = (
+        [each["recipe"] for each in goldens["pictures"]] if goldens else golden_pictures.recipes_for(one.entry.input)
+    )
     tolerance = float(goldens["tolerance"]) if goldens else golden_records.TOLERANCE
     pictures = [golden_pictures.paint(recipe) for recipe in recipes]
     worst = 0.0

@@ -1,7 +1,8 @@
 """Golden pictures as recipes, so that no picture file is needed where a model is verified.
 
 ``{"scene": seed, "size": [h, w]}`` is painted from whole numbers alone and is the same on every machine;
-``{"pixels": text, "size": [h, w]}`` holds somebody's own picture: its RGB bytes, deflated, in base 64.
+``{"pixels": text, "size": [h, w]}`` holds somebody's own picture: its RGB bytes, deflated, in base 64. A model that takes
+named numbers instead of a picture gets ``{"numbers": seed, "count": n}``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import base64
 import random
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.models.manifest import InputSpec
+
     Pixels: TypeAlias = NDArray[np.uint8]
 
 LONGEST_SIDE: Final = 512
 """A golden picture is small: it travels in a row and in JSON."""
+
+MOST_NUMBERS: Final = 65_536
 
 SCENES: Final = tuple({"scene": seed, "size": [160, 160 + 16 * (seed % 5)]} for seed in range(1, 13))
 """What a model is held to unless its maker gives better pictures: twelve painted ones."""
@@ -32,9 +37,17 @@ class RecipeError(ValueError):
     """A recipe that no picture can be made of."""
 
 
-def paint(recipe: Mapping[str, Any]) -> Pixels:
-    """The picture, uint8 RGB (h, w, 3). Raises RecipeError."""
+def recipes_for(spec: InputSpec) -> Sequence[Mapping[str, Any]]:
+    """The recipes that a model with this input is held to when nobody gives others."""
+    numbers = getattr(spec, "features", ())  # an input of named numbers has no pixels
+    return [{"numbers": seed, "count": len(numbers)} for seed in range(1, 13)] if numbers else SCENES
+
+
+def paint(recipe: Mapping[str, Any]) -> NDArray[Any]:
+    """The picture, uint8 RGB (h, w, 3), or numbers, float64 (n,) in -1..1. Raises RecipeError."""
     try:
+        if "numbers" in recipe:
+            return _numbers(int(recipe["numbers"]), int(recipe["count"]))
         height, width = (int(side) for side in recipe["size"])
         if not 8 <= min(height, width) <= max(height, width) <= LONGEST_SIDE:
             raise RecipeError(f"a golden picture has sides of 8 to {LONGEST_SIDE} pixels, not {recipe['size']}")
@@ -53,6 +66,13 @@ def recipe_of(pixels: Pixels) -> dict[str, Any]:
     if max(height, width) > LONGEST_SIDE:
         raise RecipeError(f"a golden picture has sides of at most {LONGEST_SIDE} pixels")
     return {"pixels": base64.b64encode(zlib.compress(pixels.tobytes(), 9)).decode(), "size": [height, width]}
+
+
+def _numbers(seed: int, count: int) -> NDArray[np.float64]:
+    if not 1 <= count <= MOST_NUMBERS:
+        raise RecipeError(f"1 to {MOST_NUMBERS} numbers, not {count}")
+    dice = random.Random(seed)  # noqa: S311  the same numbers for ever, no secret
+    return np.array([dice.random() * 2 - 1 for _ in range(count)])
 
 
 def _unpacked(text: str, height: int, width: int) -> Pixels:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pipeline.errors import GoldensNotReproduced, LabelsSwapped, ModelOutputInvalid, ScanmillError
-from pipeline.models.golden_pictures import SCENES, RecipeError, paint
+from pipeline.models.golden_pictures import RecipeError, paint, recipes_for
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -38,9 +38,13 @@ SAMPLES: Final = 48
 
 
 def record(
-    model: Model[Any], profile: str, recipes: Sequence[Mapping[str, Any]] = SCENES, tolerance: float = TOLERANCE
+    model: Model[Any], profile: str, recipes: Sequence[Mapping[str, Any]] = (), tolerance: float = TOLERANCE
 ) -> dict[str, Any]:
-    """A golden record of what ``model`` answers now. Raises RecipeError, or ModelOutputInvalid if it answers nothing."""
+    """A golden record of what ``model`` answers now, to ``recipes`` or to those that every model of its kind gets.
+
+    Raises RecipeError, or ModelOutputInvalid if it answers nothing.
+    """
+    recipes = recipes or recipes_for(model.entry.input)
     found = answers(model, [paint(recipe) for recipe in recipes])
     return {
         "digest": model.entry.digest,
@@ -138,16 +142,17 @@ def _written(array: NDArray[Any]) -> dict[str, Any]:
     return {
         "shape": list(array.shape),
         "sha256": _sha256(array),
-        "samples": [float(f"{value:.6g}") for value in _samples(array)],
+        "samples": _samples(array),
     }
 
 
-def _samples(array: NDArray[Any]) -> list[float]:
+def _samples(array: NDArray[Any]) -> list[float | str]:
+    """Values in six digits; what is no finite number as its name, because JSON has none for it."""
     flat = np.asarray(array, np.float64).ravel()
-    if len(flat) <= SAMPLES:
-        return [float(value) for value in flat]
-    places = np.linspace(0, len(flat) - 1, SAMPLES - 3).round().astype(int)
-    return [float(value) for value in (*flat[places], flat.mean(), flat.min(), flat.max())]
+    if len(flat) > SAMPLES:
+        places = np.linspace(0, len(flat) - 1, SAMPLES - 3).round().astype(int)
+        flat = np.array([*flat[places], flat.mean(), flat.min(), flat.max()])
+    return [float(f"{value:.6g}") if np.isfinite(value) else str(value) for value in flat]
 
 
 def _sha256(array: NDArray[Any]) -> str:
@@ -160,10 +165,14 @@ def _differs(array: NDArray[Any], was: Mapping[str, Any], tolerance: float, exac
         return f"has shape {list(array.shape)}, was {was['shape']}"
     if _sha256(array) == was["sha256"]:
         return None
-    worst = max(
-        (abs(now - then) / max(1.0, abs(then)) for now, then in zip(_samples(array), was["samples"], strict=True)),
-        default=0.0,
-    )
+    worst = max((_apart(now, then) for now, then in zip(_samples(array), was["samples"], strict=True)), default=0.0)
     if exact:
         return f"is not equal to the bit on the profile of its goldens; largest difference {worst:.2g}"
     return f"differs by {worst:.2g}, more than {tolerance:g}" if not worst <= tolerance + 1e-6 else None
+
+
+def _apart(now: float | str, then: float | str) -> float:
+    """How far apart two samples are, relative to the older one where that is beyond 1."""
+    if isinstance(now, str) or isinstance(then, str):
+        return 0.0 if now == then else float("inf")
+    return abs(now - then) / max(1.0, abs(then))

@@ -35,7 +35,7 @@ class ModelSource(Protocol):
 def table_of(entry: ModelEntry) -> dict[str, Any]:
     """The manifest's table of an entry: ``manifest.entry_of`` reads it back with the same digest."""
     return {f.name: value for f in fields(entry) if f.name not in _PLACING
-            if (value := _plain(getattr(entry, f.name))) is not None}  # fmt: skip
+            if (value := _plain(getattr(entry, f.name))) not in (None, "")}  # fmt: skip
 
 
 def _plain(value: Any) -> Any:

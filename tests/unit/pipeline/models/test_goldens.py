@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from pipeline.errors import GoldensNotReproduced, LabelsSwapped, ModelOutputInvalid
 from pipeline.models import goldens
-from pipeline.models.golden_pictures import SCENES, RecipeError, paint, recipe_of
+from pipeline.models.golden_pictures import SCENES, RecipeError, paint, recipe_of, recipes_for
 from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
 from tests.unit.pipeline import tiny_models as tiny
@@ -44,10 +46,38 @@ def test_a_picture_of_ones_own_goes_into_a_recipe_and_comes_back() -> None:
         recipe_of(np.zeros((600, 10, 3), np.uint8))
 
 
+def test_numbers_are_drawn_alike_everywhere() -> None:
+    drawn = paint({"numbers": 1, "count": 3})
+    assert drawn.tolist() == pytest.approx([-0.7312715, 0.6948675, 0.5275492], abs=1e-6)
+    assert np.array_equal(paint({"numbers": 1, "count": 500})[:3], drawn)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    features: tuple[str, ...] = ("length", "weight")
+
+
+def test_every_kind_of_input_has_its_recipes(room: ModelRoom) -> None:
+    assert recipes_for(room.entry("cat_validator").input) is SCENES
+    assert recipes_for(Numbers())[0] == {"numbers": 1, "count": 2}  # type: ignore[arg-type]
+
+
+def test_what_is_no_number_is_written_and_compared_by_name() -> None:
+    odd = np.array([1.0, np.nan, np.inf, -np.inf], np.float32)
+    written = json.loads(json.dumps(goldens._written(odd), allow_nan=False))
+    assert written["samples"] == [1.0, "nan", "inf", "-inf"]
+    written["sha256"] = "0" * 64
+    assert goldens._differs(odd, written, 0.001, exact=False) is None
+    assert "inf" in str(goldens._differs(odd[::-1], written, 0.001, exact=False))
+
+
 @pytest.mark.parametrize(
     "recipe",
     [
         {},
+        {"numbers": 1},
+        {"numbers": 1, "count": 0},
+        {"numbers": 1, "count": 10**7},
         {"scene": 1},
         {"scene": 1, "size": [4, 100]},
         {"scene": 1, "size": [100, 4000]},
