@@ -55,9 +55,14 @@ class PipelineRow:
     options: frozenset[str]
 
 
+def lock(connection: sa.Connection) -> None:
+    """Let nobody else publish until this transaction ends: what is read after it stays true until then."""
+    run(connection, "SELECT pg_advisory_xact_lock(:lock)", lock=PUBLISH_LOCK)
+
+
 def publish(connection: sa.Connection, specification: Mapping[str, Any]) -> int:
     """Store a pipeline version if it is new, and make it the one that new scans of its system get."""
-    run(connection, "SELECT pg_advisory_xact_lock(:lock)", lock=PUBLISH_LOCK)
+    lock(connection)
     version = sha256_of(specification)
     system = specification["system"]
     known = row(connection, "SELECT id FROM pipeline WHERE system = :s AND version = :v", s=system, v=version)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from db import admission, ledger, pipelines
+from db import admission, ledger, model_promotions, pipelines
 from db.results import settle_followers
-from db.session import Database
+from db.session import Connection, Database
 from pipeline.definition import Pipeline
 from tasks.queue import Doorbell
 from tasks.registry import ModelLoader
@@ -17,10 +17,19 @@ PAGE = 200
 
 def publish(database: Database, known: Iterable[Pipeline], room: ModelLoader) -> None:
     """Store each pipeline with its models' digests; new scans get that version from now on."""
-    digests = room.digests()
+    with database.begin() as connection:
+        publish_current(connection, known, room)
+
+
+def publish_current(connection: Connection, known: Iterable[Pipeline], room: ModelLoader) -> None:
+    """Publish with the versions that were promoted, and the packs' own where none was.
+
+    What was promoted is read under the lock: a control that starts now cannot bring back what another just replaced.
+    """
+    pipelines.lock(connection)
+    digests = room.digests() | model_promotions.promoted(connection)
     for pipeline in known:
-        with database.begin() as connection:
-            pipelines.publish(connection, pipeline.specification(digests))
+        pipelines.publish(connection, pipeline.specification(digests))
 
 
 def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:

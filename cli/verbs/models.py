@@ -1,4 +1,4 @@
-"""`scanmill models list`."""
+"""`scanmill models list`, and the verbs on versions (`cli.model_verbs`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from cli import output
+from cli import model_verbs, output
 from cli.output import Exit, Json
 from cli.packs import PackedModel, PackSettings, models
 
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def group() -> None:
-    """Show the models of the installed packs."""
+    """Show, verify, promote and roll back models."""
 
 
 @app.command("list")
@@ -30,6 +30,9 @@ def show(as_json: Json = False) -> None:
         output.emit([asdict(model) for model in found], as_json, lambda: output.console.print(_table(found)))
     if any(model.state != "ok" for model in found):
         raise typer.Exit(int(Exit.FAILED))
+
+
+model_verbs.attach(app)
 
 
 def _table(found: list[PackedModel]) -> Table:

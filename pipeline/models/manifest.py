@@ -114,7 +114,8 @@ class ModelEntry:
     card: str
     mock: bool
     pack: str
-    folder: Path
+    folder: Path | None
+    """Where the file lies; None for an entry that is in no pack on this disk."""
     url: str = ""
     bytes: int | None = None
 
@@ -176,7 +177,15 @@ def read_manifest(path: Path, pack: str) -> dict[str, ModelEntry]:
     return entries
 
 
-def _entry(table: Mapping[str, Any], pack: str, folder: Path) -> ModelEntry:
+def entry_of(table: Mapping[str, Any], pack: str, folder: Path | None = None) -> ModelEntry:
+    """One entry from its table, wherever that was kept. Raises ManifestError."""
+    try:
+        return _entry(table, pack, folder)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ManifestError(f"{table.get('name', 'a model')}: {error}") from error
+
+
+def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEntry:
     if unknown := set(table) - {*_REQUIRED, *_OPTIONAL}:
         raise ManifestError(f"unknown keys {sorted(unknown)}")
     if missing := [key for key in _REQUIRED if key not in table]:
