@@ -1,4 +1,4 @@
-"""`scanmill models list`."""
+"""`scanmill models list` and `add`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from cli import output
+from cli import models_add, output
 from cli.output import Exit, Json
 from cli.packs import PackedModel, PackSettings, models
 
@@ -16,7 +16,10 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def group() -> None:
-    """Show the models of the installed packs."""
+    """Show the models of the installed packs, and take yours in."""
+
+
+app.command("add")(models_add.add)
 
 
 @app.command("list")

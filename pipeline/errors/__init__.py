@@ -34,6 +34,7 @@ from pipeline.errors.families import (
 )
 from pipeline.errors.ours import (
     AttemptsExhausted,
+    ConverterUnavailable,
     DecoderUnavailable,
     ModelLoadError,
     ModelOutputInvalid,
@@ -75,6 +76,7 @@ from pipeline.errors.requests import (
     InvalidMultipart,
     InvalidRequest,
     MethodNotAllowed,
+    ModelRefused,
     NotFinished,
     NotFound,
     Overloaded,
@@ -96,6 +98,7 @@ __all__ = [
     "ArtifactExpired",
     "AttemptsExhausted",
     "BadAspectRatio",
+    "ConverterUnavailable",
     "CorruptImage",
     "DecodeMemoryLimit",
     "DecodeTimeout",
@@ -120,6 +123,7 @@ __all__ = [
     "MethodNotAllowed",
     "ModelLoadError",
     "ModelOutputInvalid",
+    "ModelRefused",
     "ModelUnavailable",
     "NoFaceDetected",
     "NotACat",
