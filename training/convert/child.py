@@ -25,6 +25,9 @@ ENGINES: Final = {
 }
 """Each has ``rehearse()``, which makes its runtime load all it loads late, and ``answer(request)``."""
 
+_NO_MEMORY: Final = ("Failed to allocate memory", "bad_alloc", "OOM when allocating", "can't allocate memory")
+"""How ONNX Runtime, TensorFlow and PyTorch say it."""
+
 
 def main() -> None:
     """`python -m training.convert.child ENGINE PARENT BOUNDS`; started by `training.convert.parent` only."""
@@ -58,7 +61,9 @@ def _answer(module: ModuleType) -> Frame:
         return Frame({"refused": ascii(str(error))[1:-1][:300]})
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001  a runtime raises whatever it likes over a file it cannot read
+    except Exception as error:
+        if any(words in str(error) for words in _NO_MEMORY):
+            raise MemoryError from error
         return Frame({"refused": ascii(f"it cannot be read: {type(error).__name__}: {error}")[1:-1][:300]})
     return answer
 

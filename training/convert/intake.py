@@ -44,10 +44,10 @@ def read(path: Path) -> tuple[str, bytes]:
     if suffix not in FORMS:
         raise ModelRefused(f"{suffix or 'a file without suffix'} is none of {', '.join(FORMS)}")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ModelRefused("it is no plain file")
     with os.fdopen(descriptor, "rb") as file:
-        kind = os.fstat(descriptor)
-        if not stat.S_ISREG(kind.st_mode):
-            raise ModelRefused("it is no plain file")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ModelRefused(f"it is larger than {MAX_BYTES / 2**20:,.0f} MiB")
