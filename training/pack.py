@@ -66,6 +66,8 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         lines({"layout": "NHWC", "colour": "RGB"} | dict(entry.input)),
     ]
     parts += ["\n[model.outputs]\n", lines(entry.outputs)]
+    if entry.explanation:
+        parts += ["\n[model.explanation]\n", lines(entry.explanation)]
     if entry.labels:
         parts += ["\n[model.labels]\n", lines(entry.labels)]
     if thresholds := {**entry.thresholds, **measured.get("thresholds", {})}:

@@ -36,6 +36,8 @@ class Model(ABC, Generic[Answer]):
 
     roles: ClassVar[tuple[frozenset[str], ...]]
     """The sets of output roles of which one must be in the manifest."""
+    marked: ClassVar[frozenset[str]] = frozenset()
+    """Roles that may be not finite without spoiling the answer; the family marks them in it."""
 
     def __init__(self, entry: ModelEntry, session: Session) -> None:
         self.entry = entry
@@ -76,7 +78,7 @@ class Model(ABC, Generic[Answer]):
     def _answer(self, outputs: Mapping[str, Tensor], picture: Pixels) -> Answer | ScanmillError:
         try:
             for role, array in outputs.items():
-                if not np.isfinite(array).all():
+                if role not in self.marked and not np.isfinite(array).all():
                     raise ModelOutputInvalid(f"{self.entry.name}: {role} is not finite")
             return self.post_process(outputs, picture)
         except ModelOutputInvalid as error:

@@ -11,15 +11,17 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from pipeline.models.explanation import ROLES, Explanation
 
 _TEXTS: Final = ("name", "version", "file", "sha256", "runtime", "licence", "source", "task")
 _REQUIRED: Final = (*_TEXTS, "input", "outputs")
 _OPTIONAL: Final = (
     *("labels", "groups", "thresholds", "crop_scale", "temperature"),
-    *("trained_on", "metrics", "mock", "card"),
+    *("trained_on", "metrics", "mock", "card", "explanation"),
 )
 RUNTIMES: Final = ("onnx", "tflite")
 
@@ -70,7 +72,8 @@ class ModelEntry:
     """One model of a pack. ``digest`` names its exact behaviour; two entries may share one file.
 
     ``outputs``: role → name in the file. ``labels``: role → names by index. ``groups``: label → class indices that
-    count as it. ``crop_scale``: side of the crops it was trained on, in distances between the eyes.
+    count as it. ``crop_scale``: side of the crops it was trained on, in distances between the eyes. ``explanation``:
+    how a classifier shows where it looked, None if it does not.
     """
 
     name: str
@@ -90,6 +93,7 @@ class ModelEntry:
     temperature: float
     trained_on: tuple[str, ...]
     metrics: Mapping[str, Any]
+    explanation: Explanation | None
     card: str
     mock: bool
     pack: str
@@ -110,6 +114,7 @@ class ModelEntry:
             "crop_scale": self.crop_scale,
             "temperature": self.temperature,
             "mock": self.mock,
+            **({"explanation": asdict(self.explanation)} if self.explanation else {}),
         }
         return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()
 
@@ -166,6 +171,7 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path) -> ModelEntry:
         temperature=float(table.get("temperature", 1.0)),
         trained_on=_sources(table.get("trained_on", ())),
         metrics=dict(table.get("metrics", {})),
+        explanation=Explanation(**table["explanation"]) if "explanation" in table else None,
         card=str(table.get("card", "")),
         mock=bool(table.get("mock", False)),
         pack=pack,
@@ -188,6 +194,10 @@ def _check(entry: ModelEntry) -> None:
         raise ManifestError(f"temperature is {entry.temperature}")
     if entry.crop_scale is not None and not entry.crop_scale > 0:
         raise ManifestError(f"crop_scale is {entry.crop_scale}")
+    if "cam" in entry.outputs and entry.explanation is None:
+        raise ManifestError("output cam needs the table explanation: of which layer is the map?")
+    if entry.explanation and (role := ROLES.get(entry.explanation.method)) not in (None, *entry.outputs):
+        raise ManifestError(f"explanation.method {entry.explanation.method} needs the output {role}")
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:

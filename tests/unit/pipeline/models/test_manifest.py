@@ -88,6 +88,7 @@ def test_a_plain_list_of_labels_stands_for_the_first_output(tmp_path: Path) -> N
         ("temperature = 2.0", "temperature = 1.9"),
         ("mock = false", "mock = true"),
         ("[model.metrics]", "[model.groups]\ncat = [1]\n[model.metrics]"),
+        ("[model.metrics]", '[model.explanation]\nmethod = "occlusion"\n[model.metrics]'),
     ],
 )
 def test_the_digest_changes_with_what_changes_an_answer(tmp_path: Path, old: str, new: str) -> None:
@@ -126,6 +127,13 @@ def test_the_digest_does_not_change_with_what_only_people_read(tmp_path: Path, o
         ("crop_scale = 0.9", "crop_scale = -1", "crop_scale"),
         ("crop_scale = 0.9", "cropscale = 0.9", "unknown keys"),
         ("[model.thresholds]", "[model.treshold]", "unknown keys"),
+        ('subject = "subject"', 'subject = "subject"\ncam = "cam"', "explanation"),
+        ("[model.thresholds]", "[model.explanation]\n[model.thresholds]", "needs the output cam"),
+        ("[model.thresholds]", '[model.explanation]\nmethod = "magic"\n[model.thresholds]', "explanation.method"),
+        ("[model.thresholds]", '[model.explanation]\nform = "odds"\n[model.thresholds]', "explanation.form"),
+        ("[model.thresholds]", '[model.explanation]\nlayer = "first"\n[model.thresholds]', "explanation.layer"),
+        ("[model.thresholds]", "[model.explanation]\ngrid = 100\n[model.thresholds]", "explanation.grid"),
+        ("[model.thresholds]", '[model.explanation]\nlayers = "x"\n[model.thresholds]', "layers"),
         ("size = [224, 192]", "size = [224]", "size"),
         ("size = [224, 192]", "size = [224, 0]", "size"),
         ("size = [224, 192]", "size = [224.5, 192]", "size"),
