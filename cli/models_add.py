@@ -25,14 +25,17 @@ Size = Annotated[str | None, typer.Option(metavar="HxW", help="The input's size,
 Scale = Annotated[str, typer.Option(help="What pixels are divided by: a number, or max.")]
 Numbers = Annotated[str | None, typer.Option(metavar="R,G,B", help="Per channel, after the division.")]
 Sources = Annotated[list[str] | None, typer.Option(help="Data it was trained on, with its terms; may be repeated.")]
+Explain = Annotated[str, typer.Option(help="auto, grad-cam, eigen-cam, occlusion or none: where a classifier looked.")]
 Out = Annotated[Path | None, typer.Option(help="The pack's folder; `mine` beside the shipped packs if not said.")]
 
 
 def add(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=".keras .h5 .pt .onnx .tflite")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help=".keras .h5 .pt .onnx .tflite, LightGBM .txt")
+    ],
     name: Annotated[str, typer.Option(help="What stages call it.")],
     version: Annotated[str, typer.Option(help="Yours to choose.")],
-    task: Annotated[str, typer.Option(help="classifier, subject, detector, landmarks or matte.")],
+    task: Annotated[str, typer.Option(help="classifier, subject, detector, landmarks, matte, …")],
     licence: Annotated[str, typer.Option(help="Its licence.")],
     labels: Labels = "",
     source: Annotated[str, typer.Option(help="Where it comes from; the file's name if not said.")] = "",
@@ -45,6 +48,8 @@ def add(
     letterbox: Annotated[int | None, typer.Option(help="Grey beside a picture that keeps its ratio, 0 to 255.")] = None,
     outputs: Pairs = None,
     thresholds: Limits = None,
+    explain: Explain = "auto",
+    layer: Annotated[str | None, typer.Option(help="Of which layer maps are: top_conv or top_activation.")] = None,
     crop_scale: Annotated[float | None, typer.Option(help="Side of its crops, in distances between the eyes.")] = None,
     golden: Golden = None,
     out: Out = None,
@@ -57,6 +62,7 @@ def add(
         "name": name, "version": version, "task": task, "licence": licence, "source": source or file.name,
         "labels": labels, "trained_on": trained_on, "size": size, "colour": colour, "scale": scale, "mean": mean,
         "std": std, "letterbox": letterbox, "outputs": outputs, "thresholds": thresholds, "crop_scale": crop_scale,
+        "explain": explain, "layer": layer,
     }  # fmt: skip
     with output.exits(as_json):
         try:

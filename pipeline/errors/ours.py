@@ -9,6 +9,14 @@ class ModelOutputInvalid(ScanmillError):
     """The model's answer was not valid and was thrown away."""
 
 
+class ModelOutOfMemory(ScanmillError):
+    """Memory ran out while a model worked on the picture."""
+
+
+class ModelRunFailed(ScanmillError):
+    """A model broke off while it worked on the picture."""
+
+
 class ModelLoadError(ServiceError):
     """A model could not be loaded."""
 

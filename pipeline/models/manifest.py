@@ -1,7 +1,7 @@
 """The manifest of a model pack: what each file is, what it eats, what its outputs mean (no ML runtime here).
 
-``models/<pack>/manifest.toml`` holds a list of ``[[model]]`` tables. Unknown keys are refused: a misspelt threshold
-that nobody reads would change answers in silence.
+``models/<pack>/manifest.toml`` holds a list of ``[[model]]`` tables; docs/models.md has every key. Unknown keys are
+refused: a misspelt threshold that nobody reads would change answers in silence.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ _TEXTS: Final = ("name", "version", "file", "sha256", "runtime", "licence", "sou
 _REQUIRED: Final = (*_TEXTS, "input", "outputs")
 _OPTIONAL: Final = (
     *("labels", "groups", "thresholds", "crop_scale", "temperature"),
-    *("trained_on", "metrics", "mock", "card", "explanation"),
+    *("trained_on", "metrics", "mock", "card", "explanation", "url", "bytes"),
 )
-RUNTIMES: Final = ("onnx", "tflite")
+RUNTIMES: Final = ("onnx", "tflite", "lightgbm", "opencv", "rembg")
+CONVERTED: Final = (".h5", ".hdf5", ".keras", ".pb", ".pt", ".pth", ".torchscript")
+"""Keras and Torch: files that may hold code, and runtimes of gigabytes. They are converted once, never served."""
+MOST_FEATURES: Final = 65_536
 
 
 class ManifestError(ValueError):
@@ -37,6 +40,8 @@ class InputSpec:
     ``size`` is (height, width). ``scale`` is a number, or "max" for the picture's own brightest value. ``letterbox``
     is the grey value beside a picture that keeps its ratio; without it the picture is squashed to the size.
     ``dtype`` "uint8" passes pixels as they are. ``batch`` fixes how many pictures every forward pass carries.
+
+    ``features`` names the numbers of a vector, in order: the input is then [N,F], and no picture (its size is (1, F)).
     """
 
     name: str
@@ -49,14 +54,17 @@ class InputSpec:
     letterbox: int | None = None
     dtype: str = "float32"
     batch: int | None = None
+    features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        most = MOST_FEATURES if self.features else 4096
         rules = {
             "layout": self.layout in ("NHWC", "NCHW"),
-            "colour": self.colour in ("RGB", "BGR"),
+            "colour": self.colour in ("RGB", "BGR") or (self.colour == "GREY" and self.dtype == "uint8"),
             "dtype": self.dtype in ("float32", "uint8"),
             "scale": self.scale == "max" or (not isinstance(self.scale, str) and self.scale > 0),
-            "size": [type(side) for side in self.size] == [int, int] and 0 < min(self.size) <= max(self.size) <= 4096,
+            "size": [type(side) for side in self.size] == [int, int] and 0 < min(self.size) <= max(self.size) <= most,
+            "features": len(set(self.features)) == len(self.features) and all(self.features),
             "mean": len(self.mean) == 3,
             "std": len(self.std) == 3 and all(value > 0 for value in self.std),
             "letterbox": self.letterbox is None or 0 <= self.letterbox <= 255,
@@ -66,6 +74,14 @@ class InputSpec:
             if not kept:
                 raise ManifestError(f"input.{key} is {getattr(self, key)!r}")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one item as the network gets it: (h, w, 3), (3, h, w), (h, w, 1) for grey, or (F,)."""
+        if self.features:
+            return (len(self.features),)
+        channels = 1 if self.colour == "GREY" else 3
+        return (channels, *self.size) if self.layout == "NCHW" else (*self.size, channels)
+
 
 @dataclass(frozen=True)
 class ModelEntry:
@@ -73,7 +89,8 @@ class ModelEntry:
 
     ``outputs``: role → name in the file. ``labels``: role → names by index. ``groups``: label → class indices that
     count as it. ``crop_scale``: side of the crops it was trained on, in distances between the eyes. ``explanation``:
-    how a classifier shows where it looked, None if it does not.
+    how a classifier shows where it looked, None if it does not. ``url``: where the file is fetched, ``source`` if that is
+    an address. ``bytes``: the file's size, None when the manifest does not say.
     """
 
     name: str
@@ -98,6 +115,8 @@ class ModelEntry:
     mock: bool
     pack: str
     folder: Path
+    url: str = ""
+    bytes: int | None = None
 
     @property
     def digest(self) -> str:
@@ -106,7 +125,7 @@ class ModelEntry:
             "sha256": self.sha256,
             "runtime": self.runtime,
             "task": self.task,
-            "input": {f.name: getattr(self.input, f.name) for f in fields(self.input)},
+            "input": {f.name: getattr(self.input, f.name) for f in fields(self.input) if _counts(self.input, f.name)},
             "outputs": dict(self.outputs),
             "labels": dict(self.labels),
             "groups": dict(self.groups),
@@ -129,6 +148,11 @@ class ModelEntry:
             "runtime": self.runtime,
         }
         return {**told, "mock": True} if self.mock else told
+
+
+def _counts(spec: InputSpec, name: str) -> bool:
+    """A key that came later counts only where it is used, so no older model gets another digest."""
+    return name != "features" or bool(spec.features)
 
 
 def read_manifest(path: Path, pack: str) -> dict[str, ModelEntry]:
@@ -176,6 +200,8 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path) -> ModelEntry:
         mock=bool(table.get("mock", False)),
         pack=pack,
         folder=folder,
+        url=str(table.get("url", table["source"] if str(table["source"]).startswith("https://") else "")),
+        bytes=table.get("bytes"),
     )
     _check(entry)
     return entry
@@ -184,8 +210,9 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path) -> ModelEntry:
 def _check(entry: ModelEntry) -> None:
     if not re.fullmatch(r"[0-9a-f]{64}", entry.sha256):
         raise ManifestError("sha256 is not 64 lower-case hexadecimal digits")
-    if entry.runtime not in RUNTIMES:
-        raise ManifestError(f"runtime {entry.runtime!r} is none of {RUNTIMES}")
+    _check_runtime(entry)
+    if entry.bytes is not None and not (type(entry.bytes) is int and entry.bytes > 0):
+        raise ManifestError(f"bytes is {entry.bytes!r}")
     if PurePosixPath(entry.file).name != entry.file or entry.file in ("", ".", ".."):
         raise ManifestError(f"file {entry.file!r} must be a plain file name beside the manifest")
     if not entry.outputs:
@@ -200,6 +227,25 @@ def _check(entry: ModelEntry) -> None:
         raise ManifestError(f"explanation.method {entry.explanation.method} needs the output {role}")
 
 
+def _check_runtime(entry: ModelEntry) -> None:
+    if PurePosixPath(entry.file).suffix.lower() in CONVERTED or entry.runtime in ("keras", "tensorflow", "torch"):
+        raise ManifestError(
+            f"{entry.file} is not served as it is: `scanmill models add {entry.file}` converts it to ONNX"
+        )
+    if entry.runtime not in RUNTIMES:
+        raise ManifestError(f"runtime {entry.runtime!r} is none of {RUNTIMES}")
+    if bool(entry.input.features) != (entry.task == "tabular"):
+        raise ManifestError("input.features and the task tabular belong together: numbers in, no picture")
+    if entry.runtime == "lightgbm" and entry.task != "tabular":
+        raise ManifestError("lightgbm serves the task tabular")
+    if (entry.runtime == "opencv") != (entry.task == "cascade") or (
+        entry.task == "cascade" and (entry.input.colour, entry.input.layout) != ("GREY", "NHWC")
+    ):
+        raise ManifestError('opencv serves the task cascade, on input.colour "GREY" and dtype "uint8"')
+    if (entry.runtime == "rembg") != (entry.task == "rembg"):
+        raise ManifestError("the runtime rembg serves the task rembg")
+
+
 def _text(table: Mapping[str, Any], key: str) -> str:
     if not isinstance(table[key], str) or not table[key]:
         raise ManifestError(f"{key} must be a text that is not empty")
@@ -210,10 +256,25 @@ def _input(table: Mapping[str, Any]) -> InputSpec:
     known = {f.name for f in fields(InputSpec)}
     if unknown := set(table) - known:
         raise ManifestError(f"unknown keys {sorted(unknown)} in input")
+    tupled: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    if "features" in table:
+        return _vector(tupled)
     if missing := {"name", "size"} - set(table):
         raise ManifestError(f"missing keys {sorted(missing)} in input")
-    tupled: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     return InputSpec(**tupled)
+
+
+def _vector(table: Mapping[str, Any]) -> InputSpec:
+    """The input of a model over numbers: their names, or how many there are."""
+    if strange := set(table) - {"name", "features", "batch"}:
+        raise ManifestError(f"keys {sorted(strange)} in input, which are for pictures")
+    given = table["features"]
+    names = tuple(map(str, range(min(given, MOST_FEATURES + 1)))) if type(given) is int else given
+    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise ManifestError("input.features must be a list of names, or their number")
+    return InputSpec(
+        name=str(table.get("name", "features")), size=(1, len(names)), features=names, batch=table.get("batch")
+    )
 
 
 def _labels(given: Any, outputs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

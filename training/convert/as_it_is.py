@@ -57,7 +57,8 @@ def _tflite_face(content: bytes) -> tuple[dict[str, Any], list[str]]:
     if len(inputs) != 1:
         raise ModelRefused(f"it has {len(inputs)} inputs; a network for pictures has one")
     dtype = inputs[0]["dtype"].__name__
-    if dtype not in ("float32", "uint8"):
-        raise ModelRefused(f"its input is {dtype}, neither float32 nor uint8")
+    if dtype not in ("float32", "uint8", "int8"):
+        raise ModelRefused(f"its input is {dtype}; float32, uint8 and int8 are taken")
+    dtype = "uint8" if dtype == "uint8" else "float32"  # the session stores floats as the file wants them
     shape = [int(side) for side in inputs[0]["shape"]]
     return {"name": inputs[0]["name"], "dtype": dtype, "shape": shape}, [each["name"] for each in outputs]

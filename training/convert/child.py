@@ -22,6 +22,7 @@ ENGINES: Final = {
     "keras": "training.convert.from_keras",
     "torchscript": "training.convert.from_torch",
     "session": "training.convert.as_it_is",
+    "lightgbm": "training.convert.as_numbers",
 }
 """Each has ``rehearse()``, which makes its runtime load all it loads late, and ``answer(request)``."""
 

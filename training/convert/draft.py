@@ -11,12 +11,13 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from pipeline.errors import InvalidField
+from pipeline.models.explanation import Layer
 from pipeline.models.manifest import InputSpec, ManifestError, ModelEntry, read_manifest
 from pipeline.models.room import FAMILIES
-from training.convert.description import ROLE_WITH_LABELS, Description
+from training.convert.description import ROLES_WITH_LABELS, Description
 from training.toml import document
 
-SUFFIXES: Final = {"onnx": ".onnx", "tflite": ".tflite"}
+SUFFIXES: Final = {"onnx": ".onnx", "tflite": ".tflite", "lightgbm": ".txt"}
 
 
 def head_of(description: Description, found: Mapping[str, NDArray[Any]]) -> str:
@@ -25,40 +26,41 @@ def head_of(description: Description, found: Mapping[str, NDArray[Any]]) -> str:
     Raises InvalidField if that is not one.
     """
     flat = [name for name, values in found.items() if values.ndim == 2]
-    head = description.outputs.get("logits", "logits" if "logits" in flat else flat[0] if len(flat) == 1 else "")
+    known = [name for name in ("logits", "probabilities") if name in flat]
+    guess = known[0] if known else flat[0] if len(flat) == 1 else ""
+    head = description.outputs.get("logits", description.outputs.get("probabilities", guess))
     if head not in flat:
         raise InvalidField(f"outputs: say which of {sorted(found)} is logits, with one row of numbers per picture")
     return head
 
 
-def roles_of(description: Description, found: Mapping[str, NDArray[Any]], derived: Mapping[str, str]) -> dict[str, str]:
-    """Role → output name for the task: derived, else as described, else the file's own names, else the only one.
+def roles_of(description: Description, found: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Role → output name for a task: as described, else by the file's own names, else the only output there is.
 
-    ``found``: the network's outputs [K,...] by name; ``derived``: roles that were made. Raises InvalidField.
+    ``found``: the network's outputs [K,...] by name. Raises InvalidField.
     """
-    family = FAMILIES.get(description.task)
-    if family is None:
-        raise InvalidField(f"task {description.task!r} is none of {sorted(FAMILIES)}")
-    if strange := set(description.outputs.values()) - set(found):
-        raise InvalidField(f"outputs: the network has {sorted(found)}, but not {sorted(strange)}")
-    known = {**{name: name for name in found}, **description.outputs, **derived}
+    family = FAMILIES[description.task]
+    known = {**{name: name for name in found}, **description.outputs}
     if len(family.roles[0]) == len(found) == 1:
         known.setdefault(min(family.roles[0]), next(iter(found)))
     for wanted in family.roles:
         if wanted <= set(known):
-            more = {
-                *description.outputs,
-                *derived,
-                *({"cam"} & set(found) if description.task == "classifier" else ()),
-            } - wanted
-            return {role: known[role] for role in (*sorted(wanted), *sorted(more))}
+            return {role: known[role] for role in sorted(wanted | set(description.outputs))}
     raise InvalidField(f"outputs: say which of {sorted(found)} are {sorted(family.roles[0])}")
+
+
+def check_task(description: Description, found: Mapping[str, NDArray[Any]]) -> None:
+    """Raise InvalidField for a task that nothing serves, or outputs that the network does not have."""
+    if description.task not in FAMILIES:
+        raise InvalidField(f"task {description.task!r} is none of {sorted(FAMILIES)}")
+    if strange := set(description.outputs.values()) - set(found):
+        raise InvalidField(f"outputs: the network has {sorted(found)}, but not {sorted(strange)}")
 
 
 def check_labels(description: Description, roles: Mapping[str, str], found: Mapping[str, NDArray[Any]]) -> None:
     """Raise InvalidField unless there is one label for each value of the output that has them."""
-    role = ROLE_WITH_LABELS.get(description.task)
-    if role is None or role not in roles or role == "scores":
+    role = _labelled(description, roles)
+    if role is None or role == "scores":
         return
     values = found[roles[role]]
     count = values.shape[1] if values.ndim > 1 else 1
@@ -66,10 +68,19 @@ def check_labels(description: Description, roles: Mapping[str, str], found: Mapp
         raise InvalidField(f"labels: there are {len(description.labels)}, but {roles[role]} has {count} values")
 
 
+def _labelled(description: Description, roles: Mapping[str, str]) -> str | None:
+    return next((role for role in ROLES_WITH_LABELS.get(description.task, ()) if role in roles), None)
+
+
 def entry_of(
-    description: Description, runtime: str, content: bytes, spec: InputSpec, roles: Mapping[str, str]
+    description: Description,
+    runtime: str,
+    content: bytes,
+    given: Mapping[str, Any],
+    roles: Mapping[str, str],
+    layer: Layer | None,
 ) -> dict[str, Any]:
-    """The ``[[model]]`` table. Raises InvalidField if it is not a valid entry of a manifest."""
+    """The ``[[model]]`` table; ``given`` is its input. Raises InvalidField if it is not a valid entry of a manifest."""
     digest = hashlib.sha256(content).hexdigest()
     table: dict[str, Any] = {
         "name": description.name,
@@ -82,16 +93,30 @@ def entry_of(
         "task": description.task,
         "trained_on": list(description.trained_on),
         **({} if description.crop_scale is None else {"crop_scale": description.crop_scale}),
-        "input": _input(spec),
+        "input": dict(given),
         "outputs": dict(roles),
     }
-    role = ROLE_WITH_LABELS.get(description.task)
-    if description.labels and role in roles:
+    role = _labelled(description, roles)
+    if description.labels and role is not None:
         table["labels"] = {role: list(description.labels)}
     if description.thresholds:
         table["thresholds"] = dict(description.thresholds)
+    if told := _explanation(description, roles, layer):
+        table["explanation"] = told
     validated(table)
     return table
+
+
+def _explanation(description: Description, roles: Mapping[str, str], layer: Layer | None) -> dict[str, str]:
+    if "cam" in roles:
+        return {"method": "grad-cam", "layer": str(layer or description.layer)}
+    if description.explain == "grad-cam":
+        raise InvalidField(
+            "explain: the network does not end as Grad-CAM's closed form needs; occlusion fits every one"
+        )
+    if description.explain == "eigen-cam" and "features" not in roles:
+        raise InvalidField("explain: eigen-cam needs a global average pooling over the last map")
+    return {} if description.explain in ("auto", "none") else {"method": description.explain}
 
 
 def validated(table: Mapping[str, Any]) -> ModelEntry:
@@ -105,7 +130,8 @@ def validated(table: Mapping[str, Any]) -> ModelEntry:
             raise InvalidField(str(error).partition(": ")[2]) from error
 
 
-def _input(spec: InputSpec) -> dict[str, Any]:
+def input_of(spec: InputSpec) -> dict[str, Any]:
+    """The ``[model.input]`` table of a network over pictures."""
     table: dict[str, Any] = {
         "name": spec.name,
         "size": list(spec.size),

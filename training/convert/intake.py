@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InvalidField, ModelRefused, ScanmillError
 from pipeline.imaging.decode import Decoder
+from pipeline.models.lightgbm_check import check_lightgbm
 from training.convert import keras_config
 from training.convert.archives import Archive
 from training.convert.confinement import Bounds
@@ -31,8 +32,15 @@ FORMS: Final = {
     ".pth": "torchscript",
     ".onnx": "onnx",
     ".tflite": "tflite",
+    ".txt": "lightgbm",
+    ".lgb": "lightgbm",
 }
-_MAGIC: Final = {"keras": (0, b"PK\x03\x04"), "h5": (0, b"\x89HDF\r\n\x1a\n"), "tflite": (4, b"TFL3")}
+_MAGIC: Final = {
+    "keras": (0, b"PK\x03\x04"),
+    "h5": (0, b"\x89HDF\r\n\x1a\n"),
+    "tflite": (4, b"TFL3"),
+    "lightgbm": (0, b"tree\n"),
+}
 _PICKLES: Final = (".pkl", ".pickle", ".joblib", ".dill", ".ckpt", ".pt2", ".npy", ".npz")
 
 
@@ -75,6 +83,8 @@ def examined(form: str, content: bytes, bounds: Bounds) -> dict[str, bytes]:
         return {"config": keras_config.checked(found.files.get("config", b"")).encode(), "model": content}
     if form == "torchscript":
         check_torchscript(content)
+    if form == "lightgbm":
+        check_lightgbm(content)
     return {"model": content}
 
 

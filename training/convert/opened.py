@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.models.sessions import OPENERS, Session
+from pipeline.models.sessions import OPENERS, Opening, Session
 
 
 def open_session(runtime: str, content: bytes) -> Session:
     """Raises ModelLoadError."""
-    return OPENERS[runtime](content, threads=1)
+    return OPENERS[runtime](content, Opening(threads=1))

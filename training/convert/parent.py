@@ -25,10 +25,13 @@ _TORCH: Final = (
     "TorchScript is read by PyTorch, which is not part of the lock: install a build of torch==2.13.0 for the CPU, "
     "and pip install -r requirements/torch.txt"
 )
+_SERVING: Final = "It is read by what serves it: pip install -r requirements/worker.in -c requirements.txt"
 NEEDS: Final = {
     "hdf5": (("h5py",), _KERAS),
     "keras": (("h5py", "keras", "tensorflow", "tf2onnx"), _KERAS),
     "torchscript": (("torch",), _TORCH),
+    "session": (("ai_edge_litert", "onnxruntime"), _SERVING),
+    "lightgbm": (("lightgbm",), _SERVING),
 }
 """What each engine imports, and what to say where that is missing."""
 

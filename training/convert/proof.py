@@ -59,20 +59,20 @@ def gap(found: NDArray[Any], expected: NDArray[Any]) -> float:
     return float(np.max(np.abs(found - expected) / (1 + np.abs(expected)), initial=0.0))
 
 
-def logits(session: Session, name: str, batch: NDArray[Any], output: str) -> NDArray[Any]:
+def output(session: Session, name: str, batch: NDArray[Any], key: str) -> NDArray[Any]:
     """An output that was made from the network's inside, [K,C]."""
-    return one_by_one(lambda one: session.run(name, one, [output]).values(), batch)[0]
+    return one_by_one(lambda one: session.run(name, one, [key]).values(), batch)[0]
 
 
-def check_logits(made: NDArray[Any], output: NDArray[Any], kind: str) -> None:
+def check_logits(made: NDArray[Any], answered: NDArray[Any], kind: str) -> None:
     """Raise ModelRefused unless the softmax of ``made`` [K,C] is what the network's own output said."""
-    said = np.concatenate([1 - output, output], axis=-1) if kind == "sigmoid" else output
+    said = np.concatenate([1 - answered, answered], axis=-1) if kind == "sigmoid" else answered
     ours = made if kind == "none" else probabilities(made)
     if not gap(np.asarray(ours, np.float32), said) <= TOLERANCE:
         raise ModelRefused("its logits do not lead to its probabilities")
 
 
-def serve(model: Model[Any], pictures: Sequence[NDArray[np.uint8]]) -> list[Any]:
+def serve(model: Model[Any], pictures: Sequence[NDArray[Any]]) -> list[Any]:
     """The answers of our own serving code. Raises ModelRefused if it cannot read one."""
     answers = model.predict(pictures)
     for answer in answers:

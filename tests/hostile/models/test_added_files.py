@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.errors import ModelRefused
-from tests.hostile.models.traps import onnx_file, refused
+from tests.hostile.models.traps import onnx_file, refused, torchscript
 from training.convert import Description, accept, intake
 
 node = helper.make_node
@@ -62,21 +63,31 @@ def eating() -> bytes:
     return onnx_file(nodes, *constants, constant("two", 2), constant("one", 1))
 
 
-def crashing() -> bytes:
-    """Functions that call each other so deep that ONNX Runtime's stack ends."""
-    depth, opsets = 60_000, [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
-    calls = [node(f"f{place + 1}", ["x"], ["y"], domain="own") for place in range(depth)]
-    bodies = [*calls, node("Relu", ["x"], ["y"])]
-    functions = [
-        helper.make_function("own", f"f{place}", ["x"], ["y"], [body], opsets) for place, body in enumerate(bodies)
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch, which crashes here, is not installed")
+def test_a_file_that_crashes_its_reader_is_refused(tmp_path: Path) -> None:
+    """A million tuples in each other: PyTorch's reader runs out of stack."""
+    refused(
+        tmp_path / "trap.pt", torchscript(b"\x80\x02)" + b"\x85" * 10**6 + b"."), r"crashes what reads it \(SIG", (8, 8)
+    )
+
+
+def test_functions_that_call_each_other_without_end_are_refused(tmp_path: Path) -> None:
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model = onnx.load_from_string(onnx_file([node("f", ["image"], ["answer"], domain="own")], domain="own"))
+    body = [node("f", ["x"], ["y"], domain="own")]
+    model.functions.append(helper.make_function("own", "f", ["x"], ["y"], body, opsets))
+    refused(tmp_path / "trap.onnx", model.SerializeToString(), "do not fit|refuses the model")
+
+
+def test_a_tensor_that_no_scan_needs_is_refused(tmp_path: Path) -> None:
+    """A few bytes that ask for four terabytes."""
+    nodes = [
+        node("ConstantOfShape", ["shape"], ["huge"]),
+        node("ReduceSum", ["huge"], ["sum"], keepdims=0),
+        node("ReduceMean", ["image"], ["mean"], axes=[1, 2], keepdims=0),
+        node("Add", ["mean", "sum"], ["answer"]),
     ]
-    model = onnx.load_from_string(onnx_file([node("f0", ["image"], ["answer"], domain="own")], domain="own"))
-    model.functions.extend(functions)
-    return bytes(model.SerializeToString())
-
-
-def test_a_network_that_crashes_its_reader_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "trap.onnx", crashing(), r"crashes what reads it \(SIG")
+    refused(tmp_path / "trap.onnx", onnx_file(nodes, constant("shape", 2**20, 2**20)), "a tensor of shape")
 
 
 def test_a_network_that_never_ends_is_ended(tmp_path: Path) -> None:

@@ -15,7 +15,18 @@ from pipeline.models.settings import ModelSettings
 STARTER = Path(__file__).parents[3] / "models" / "starter"
 SAID = ["--version", "2.0", "--task", "classifier", "--licence", "Apache-2.0", "--labels", "normal,abnormal"]
 HEAD = [
-    *("--output", "logits=mouth_logits", "--output", "cam=mouth_cam", "--scale", "255", "--mean", "0.5,0.5,0.5"),
+    *(
+        "--output",
+        "logits=mouth_logits",
+        "--output",
+        "cam=mouth_cam",
+        "--layer",
+        "top_activation",
+        "--scale",
+        "255",
+        "--mean",
+        "0.5,0.5,0.5",
+    ),
     *("--std", "0.5,0.5,0.5", "--crop-scale", "1.2", "--trained-on", "a set: its terms"),
 ]
 

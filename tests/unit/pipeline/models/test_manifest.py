@@ -147,12 +147,80 @@ def test_the_digest_does_not_change_with_what_only_people_read(tmp_path: Path, o
         ('subject = "subject"', "", "outputs"),
         ('subject = ["not_cat", "cat"]', 'points = ["left_eye"]', "no outputs"),
         ("subject = 0.7", 'subject = "high"', "high"),
+        ('name = "image"', 'name = "image"\ncolour = "GREY"', "colour"),
+        ('source = "here"', 'source = "here"\nbytes = 0', "bytes"),
+        ('source = "here"', 'source = "here"\nbytes = "1"', "bytes"),
+        ('file = "net.onnx"', 'file = "net.h5"', "scanmill models add net.h5"),
+        ('file = "net.onnx"', 'file = "Net.KERAS"', "scanmill models add"),
+        ('file = "net.onnx"', 'file = "net.pt"', "scanmill models add"),
+        ('runtime = "onnx"', 'runtime = "torch"', "scanmill models add"),
+        ('runtime = "onnx"', 'runtime = "lightgbm"', "tabular"),
+        ('runtime = "onnx"', 'runtime = "opencv"', "cascade"),
+        ('runtime = "onnx"', 'runtime = "rembg"', "rembg"),
+        ('task = "subject"', 'task = "tabular"', "features"),
+        ('task = "subject"', 'task = "cascade"', "cascade"),
+        ("size = [224, 192]", 'features = ["a", "b"]', "which are for pictures"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_the_place(tmp_path: Path, old: str, new: str, told: str) -> None:
     assert old in TABLE
     with pytest.raises(ManifestError, match=told):
         read(tmp_path, TABLE.replace(old, new, 1))
+
+
+VECTOR = (
+    TABLE.replace('task = "subject"', 'task = "tabular"')
+    .replace('"onnx"', '"lightgbm"')
+    .replace(
+        """name = "image"
+size = [224, 192]
+mean = [127.5, 127.5, 127.5]
+std = [127.5, 127.5, 127.5]""",
+        'features = ["x", "y"]',
+    )
+)
+
+
+def test_a_vector_is_an_input_too(tmp_path: Path) -> None:
+    spec = read(tmp_path, VECTOR)["cat_validator"].input
+    assert (spec.name, spec.features, spec.size, spec.shape) == ("features", ("x", "y"), (1, 2), (2,))
+    counted = read(tmp_path, VECTOR.replace('["x", "y"]', "3"))["cat_validator"].input
+    assert counted.features == ("0", "1", "2")
+    assert (
+        len(
+            {
+                read(tmp_path, VECTOR.replace('["x", "y"]', new))["cat_validator"].digest
+                for new in ('["x", "y"]', '["y", "x"]', "2")
+            }
+        )
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    "features", ["[]", "0", "-1", "100_000_000_000", '["a", "a"]', '["a", ""]', "[1, 2]", '"ab"', "true", "2.0"]
+)
+def test_features_that_cannot_be_are_refused(tmp_path: Path, features: str) -> None:
+    with pytest.raises(ManifestError, match=r"features|size"):
+        read(tmp_path, VECTOR.replace('["x", "y"]', features))
+
+
+def test_where_a_file_is_fetched_and_how_large_it_is(tmp_path: Path) -> None:
+    entry = read(tmp_path)["cat_validator"]
+    assert (entry.url, entry.bytes) == ("", None)
+    at = "https://models.example/net.onnx"
+    assert read(tmp_path, TABLE.replace('source = "here"', f'source = "{at}"'))["cat_validator"].url == at
+    text = TABLE.replace('source = "here"', f'source = "a paper"\nurl = "{at}"\nbytes = 12')
+    entry = read(tmp_path, text)["cat_validator"]
+    assert (entry.url, entry.bytes, entry.source) == (at, 12, "a paper")
+    assert entry.digest == read(tmp_path)["cat_validator"].digest
+
+
+def test_a_pack_that_was_there_before_keeps_its_digests() -> None:
+    """Scans are pinned to them, and results are reused by them: a new key may not change them."""
+    entries = read_manifest(PACKS_ROOT / "starter" / "manifest.toml", "starter")
+    assert entries["cat_validator"].digest == "83c84d17dc3915d589b104e465f782632eef325bcd017e62a08f4c66b536e395"
+    assert entries["cat_mouth"].digest == "d6e1c46615a29e1d8b83697c87bd7ee3fbeafa029c875ae3e84e20186789819e"
 
 
 @pytest.mark.parametrize("text", ["[[model]", "model = 3", "other = 1\n" + TABLE, TABLE + TABLE])

@@ -43,13 +43,35 @@ def of_keras(folder: Path) -> dict[str, Any]:
     plain.compile("adam", "categorical_crossentropy")
     plain.save(folder / "plain.h5")
     efficient.save(folder / "efficient.keras")
-    (folder / "plain.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(logits(plain)).convert())
+    for name, network in (("logits", logits(plain)), ("chances", plain)):
+        (folder / f"{name}.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
     batch = PICTURES.astype(np.float32)
     kernel, bias = plain.layers[-1].get_weights()
     return {
-        "plain": plain.predict(batch), "efficient": efficient.predict(batch),
+        "maps": maps(plain, batch), "plain": plain.predict(batch), "efficient": efficient.predict(batch),
         "kernel": kernel, "bias": bias, "logits": logits(plain).predict(batch),
     }  # fmt: skip
+
+
+def maps(network: Any, batch: Any) -> Any:
+    """Grad-CAM before its ReLU of every logit at the convolution, from a tape: [K,h,w,C]."""
+    import keras
+    import tensorflow as tf
+
+    convolution = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    start = network.layers.index(convolution) + 1
+    with tf.GradientTape(persistent=True) as tape:
+        z = keras.Model(network.input, convolution.output)(batch)
+        tape.watch(z)
+        x = z
+        for layer in [*network.layers[start:-1], logits(network).layers[-1]]:
+            x = layer(x)
+        classes = [x[:, index] for index in range(x.shape[1])]
+    found = []
+    for one in classes:
+        weights = tf.reduce_sum(tape.gradient(one, z), axis=(1, 2), keepdims=True)
+        found.append(tf.reduce_sum(z * weights, axis=3))
+    return tf.stack(found, axis=3).numpy()
 
 
 def logits(network: Any) -> Any:

@@ -66,8 +66,19 @@ def test_its_logits_and_its_feature_map_are_kept(plain: Accepted, keras_nets: Pa
     assert plain.entry["outputs"]["logits"] == "scanmill_logits"
     logits, features = run(plain, known["pictures"], "scanmill_logits", "scanmill_features")
     assert np.abs(logits - known["logits"]).max() < 1e-4
-    axes = (1, 2) if features.shape[3] == len(known["kernel"]) else (2, 3)
-    assert np.abs(features.mean(axis=axes) @ known["kernel"] + known["bias"] - logits).max() < 1e-4
+    assert np.abs(features.mean(axis=(1, 2)) @ known["kernel"] + known["bias"] - logits).max() < 1e-4
+
+
+def test_its_maps_are_grad_cam_of_the_last_convolution(plain: Accepted, keras_nets: Path, tmp_path: Path) -> None:
+    """Their exactness is tested where they are made (test_cam.py); here, that they are those of this network."""
+    known = expected(keras_nets)
+    assert plain.entry["outputs"]["cam"] == "scanmill_cam"
+    assert plain.entry["explanation"] == {"method": "grad-cam", "layer": "top_conv"}
+    (maps,) = run(plain, known["pictures"], "scanmill_cam")
+    assert maps.shape == (5, 32, 32, 3)
+    assert np.abs(maps - known["maps"]).max() < 1e-4 * (1 + np.abs(known["maps"]).max())
+    answers = served(plain, tmp_path / "mine").predict(list(known["pictures"]))
+    assert all(answer.cam.shape == (32, 32) and answer.cam_for in LABELS for answer in answers)
 
 
 def test_the_entry_says_what_the_file_is(plain: Accepted) -> None:
@@ -103,3 +114,4 @@ def test_one_sigmoid_is_served_as_two_classes(efficient: Accepted, keras_nets: P
     ill = [answer.probabilities["ill"] for answer in answers]
     assert ill == pytest.approx(known["efficient"][:, 0].tolist(), abs=1e-5)
     assert len({round(chance, 5) for chance in ill}) > 1
+    assert all(answer.cam is not None and answer.cam.ndim == 2 for answer in answers)

@@ -91,11 +91,11 @@ def test_a_description_that_cannot_be_is_refused(more: dict[str, Any]) -> None:
 def test_a_task_and_outputs_that_are_not_there_are_refused() -> None:
     found = {"a": np.zeros((1, 3)), "b": np.zeros((1, 3))}
     with pytest.raises(InvalidField, match="task 'singer' is none of"):
-        draft.roles_of(description(task="singer"), found, {})
+        draft.check_task(description(task="singer"), found)
     with pytest.raises(InvalidField, match="but not"):
-        draft.roles_of(description(task="detector", outputs={"boxes": "c"}), found, {})
+        draft.check_task(description(task="detector", outputs={"boxes": "c"}), found)
     with pytest.raises(InvalidField, match="say which"):
-        draft.roles_of(description(task="detector", outputs={"boxes": "a"}), found, {})
-    assert draft.roles_of(description(task="detector", outputs={"boxes": "a", "scores": "b"}), found, {}) == {
+        draft.roles_of(description(task="detector", outputs={"boxes": "a"}), found)
+    assert draft.roles_of(description(task="detector", outputs={"boxes": "a", "scores": "b"}), found) == {
         "boxes": "a", "scores": "b"
     }  # fmt: skip
