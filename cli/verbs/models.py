@@ -1,4 +1,4 @@
-"""`scanmill models list`, and the verbs on versions (`cli.model_verbs`)."""
+"""`scanmill models`: `list`, taking models in (`cli.models_add`), and the verbs on versions (`cli.model_verbs`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from cli import model_verbs, output
+from cli import model_verbs, models_add, output
 from cli.output import Exit, Json
 from cli.packs import PackedModel, PackSettings, models
 
@@ -16,7 +16,10 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def group() -> None:
-    """Show, verify, promote and roll back models."""
+    """Show, take in, verify, promote and roll back models."""
+
+
+app.command("add")(models_add.add)
 
 
 @app.command("list")

@@ -34,6 +34,7 @@ from pipeline.errors.families import (
 )
 from pipeline.errors.ours import (
     AttemptsExhausted,
+    ConverterUnavailable,
     DecoderUnavailable,
     ModelLoadError,
     ModelOutOfMemory,
@@ -77,6 +78,7 @@ from pipeline.errors.requests import (
     InvalidMultipart,
     InvalidRequest,
     MethodNotAllowed,
+    ModelRefused,
     NotFinished,
     NotFound,
     Overloaded,
@@ -115,6 +117,7 @@ __all__ = [
     "ArtifactExpired",
     "AttemptsExhausted",
     "BadAspectRatio",
+    "ConverterUnavailable",
     "CorruptImage",
     "DecodeMemoryLimit",
     "DecodeTimeout",
@@ -145,6 +148,7 @@ __all__ = [
     "ModelLoadError",
     "ModelOutOfMemory",
     "ModelOutputInvalid",
+    "ModelRefused",
     "ModelRunFailed",
     "ModelUnavailable",
     "NoEarlierVersion",

@@ -29,6 +29,10 @@ class StorageUnavailable(ServiceError):
     """Storage or database is away; try again a little later."""
 
 
+class ConverterUnavailable(ServiceError):
+    """What converts this kind of model is not installed here."""
+
+
 class DecoderUnavailable(ServiceError):
     """The picture decoder is away; try again a little later."""
 

@@ -100,8 +100,7 @@ class Model(ABC, Generic[Answer]):
     def _answer(self, outputs: Mapping[str, Tensor], picture: Tensor) -> Answer | ScanmillError:
         try:
             for role, array in outputs.items():
-                readable = array.dtype.kind in "fiub"
-                if not readable or (role not in self.marked and not np.isfinite(array).all()):
+                if array.dtype.kind not in "fiub" or (role not in self.marked and not np.isfinite(array).all()):
                     raise ModelOutputInvalid(f"{self.entry.name}: {role} is not finite")
             return self.post_process(outputs, picture)
         except Exception as error:  # noqa: BLE001  as above
