@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from pipeline.models.manifest import ModelEntry
 
 _PLACING = frozenset({"pack", "folder"})
+_OF_VECTORS = frozenset({"name", "features", "batch"})
+"""Keys of an input that is a vector of numbers; one of pictures has all but ``features``."""
 
 
 class ModelSource(Protocol):
@@ -34,8 +36,12 @@ class ModelSource(Protocol):
 
 def table_of(entry: ModelEntry) -> dict[str, Any]:
     """The manifest's table of an entry: ``manifest.entry_of`` reads it back with the same digest."""
-    return {f.name: value for f in fields(entry) if f.name not in _PLACING
-            if (value := _plain(getattr(entry, f.name))) not in (None, "")}  # fmt: skip
+    table = {f.name: value for f in fields(entry) if f.name not in _PLACING
+             if (value := _plain(getattr(entry, f.name))) not in (None, "")}  # fmt: skip
+    vector = bool(entry.input.features)
+    given = table["input"].items()
+    table["input"] = {key: value for key, value in given if (key in _OF_VECTORS if vector else key != "features")}
+    return table
 
 
 def _plain(value: Any) -> Any:
