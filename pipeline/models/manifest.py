@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -95,6 +95,8 @@ class ModelEntry:
     pack: str
     folder: Path | None
     """Where the file lies; None for an entry that is in no pack on this disk."""
+    table: Mapping[str, Any] = field(repr=False, compare=False)
+    """As it stood in the manifest: ``entry_of`` reads it back with the same digest."""
 
     @property
     def digest(self) -> str:
@@ -179,6 +181,7 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEnt
         mock=bool(table.get("mock", False)),
         pack=pack,
         folder=folder,
+        table=table,
     )
     _check(entry)
     return entry

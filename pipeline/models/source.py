@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipeline.models.manifest import ModelEntry
-
-_PLACING = frozenset({"pack", "folder"})
 
 
 class ModelSource(Protocol):
@@ -30,22 +26,6 @@ class ModelSource(Protocol):
     def mark(self) -> object:
         """A value that differs from an earlier one whenever there may be more to know."""
         ...
-
-
-def table_of(entry: ModelEntry) -> dict[str, Any]:
-    """The manifest's table of an entry: ``manifest.entry_of`` reads it back with the same digest."""
-    return {f.name: value for f in fields(entry) if f.name not in _PLACING
-            if (value := _plain(getattr(entry, f.name))) not in (None, "")}  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if getattr(value, f.name) is not None}
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return value
 
 
 class FileCache:
