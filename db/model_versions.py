@@ -65,7 +65,7 @@ def add(connection: sa.Connection, new: NewVersion) -> VersionRow:
         pack=new.pack,
         sha256=new.sha256,
         size=new.size,
-        entry=json.dumps(dict(new.entry)),
+        entry=json.dumps(dict(new.entry), default=str),  # a manifest may hold dates
         goldens=None if new.goldens is None else json.dumps(dict(new.goldens)),
     )
     assert made is not None

@@ -20,7 +20,6 @@ from pipeline.errors import (
 )
 from pipeline.models import goldens as golden_records
 from pipeline.models.manifest import ManifestError, ModelEntry, entry_of
-from pipeline.models.source import table_of
 from storage import Storage
 from storage.keys import model_key
 
@@ -99,7 +98,7 @@ def new_version(entry: ModelEntry, size: int, goldens: Mapping[str, Any] | None)
         pack=entry.pack,
         sha256=entry.sha256,
         size=size,
-        entry=table_of(entry),
+        entry=entry.table,
         goldens=goldens,
     )
 

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -116,6 +116,8 @@ class ModelEntry:
     pack: str
     folder: Path | None
     """Where the file lies; None for an entry that is in no pack on this disk."""
+    table: Mapping[str, Any] = field(repr=False, compare=False)
+    """As it stood in the manifest: ``entry_of`` reads it back with the same digest."""
     url: str = ""
     bytes: int | None = None
 
@@ -209,6 +211,7 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEnt
         mock=bool(table.get("mock", False)),
         pack=pack,
         folder=folder,
+        table=table,
         url=str(table.get("url", table["source"] if str(table["source"]).startswith("https://") else "")),
         bytes=table.get("bytes"),
     )

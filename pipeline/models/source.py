@@ -5,17 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipeline.models.manifest import ModelEntry
-
-_PLACING = frozenset({"pack", "folder"})
-_OF_VECTORS = frozenset({"name", "features", "batch"})
-"""Keys of an input that is a vector of numbers; one of pictures has all but ``features``."""
 
 
 class ModelSource(Protocol):
@@ -32,26 +26,6 @@ class ModelSource(Protocol):
     def mark(self) -> object:
         """A value that differs from an earlier one whenever there may be more to know."""
         ...
-
-
-def table_of(entry: ModelEntry) -> dict[str, Any]:
-    """The manifest's table of an entry: ``manifest.entry_of`` reads it back with the same digest."""
-    table = {f.name: value for f in fields(entry) if f.name not in _PLACING
-             if (value := _plain(getattr(entry, f.name))) not in (None, "")}  # fmt: skip
-    vector = bool(entry.input.features)
-    given = table["input"].items()
-    table["input"] = {key: value for key, value in given if (key in _OF_VECTORS if vector else key != "features")}
-    return table
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if getattr(value, f.name) is not None}
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return value
 
 
 class FileCache:

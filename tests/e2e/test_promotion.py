@@ -24,7 +24,6 @@ from pipeline.models import goldens
 from pipeline.models.manifest import ModelEntry, entry_of, read_manifest
 from pipeline.models.room import ModelRoom
 from pipeline.models.settings import PACKS_ROOT
-from pipeline.models.source import table_of
 from tasks.model_versions import RegisteredModels, register
 from tests import photos
 from tests.stack import Stack, running, until
@@ -97,7 +96,7 @@ def second_version() -> tuple[ModelEntry, bytes]:
     stronger = numpy_helper.to_array(kernel) * np.float32(1.01)
     kernel.CopyFrom(numpy_helper.from_array(stronger, kernel.name))
     content = bytes(model.SerializeToString())
-    table = {**table_of(entry), "version": "2.0.0", "sha256": hashlib.sha256(content).hexdigest()}
+    table = {**entry.table, "version": "2.0.0", "sha256": hashlib.sha256(content).hexdigest()}
     return entry_of(table, "mine"), content
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import ModelLoadError, ModelUnavailable, StorageUnavailable
 from pipeline.models.manifest import ManifestError, ModelEntry, entry_of, read_manifest
 from pipeline.models.room import MOST_VERSIONS, ModelRoom
 from pipeline.models.settings import PACKS_ROOT, ModelSettings
-from pipeline.models.source import FileCache, table_of
+from pipeline.models.source import FileCache
 from tests.model_shop import stricter
 from tests.unit.pipeline import tiny_models as tiny
 
@@ -47,7 +47,7 @@ class Elsewhere:
 def version(content: bytes, tmp_path: Path) -> ModelEntry:
     """An entry as it comes from a row: of no folder."""
     path = tiny.write_pack(tmp_path / tiny.sha256(content)[:8], [content], [tiny.subject_entry(content)])
-    return entry_of(table_of(read_manifest(path, "tiny")["cat_validator"]), "sent")
+    return entry_of(read_manifest(path, "tiny")["cat_validator"].table, "sent")
 
 
 NEWER = stricter(0.3)
@@ -61,9 +61,9 @@ def pack(tmp_path: Path) -> dict[str, ModelEntry]:
 @pytest.mark.parametrize("name", ["starter", "public"])
 def test_every_entry_comes_back_from_its_table_with_its_digest(name: str) -> None:
     for entry in read_manifest(PACKS_ROOT / name / "manifest.toml", name).values():
-        back = entry_of(json.loads(json.dumps(table_of(entry))), name)
+        back = entry_of(json.loads(json.dumps(entry.table)), name)
         assert back.digest == entry.digest
-        assert table_of(back) == table_of(entry)
+        assert back.table == entry.table
         assert back.folder is None
 
 
@@ -72,7 +72,7 @@ def test_a_table_that_this_code_does_not_understand_is_refused(
     pack: dict[str, ModelEntry], harm: dict[str, object]
 ) -> None:
     with pytest.raises(ManifestError):
-        entry_of({**table_of(pack["cat_validator"]), **harm}, "sent")
+        entry_of({**pack["cat_validator"].table, **harm}, "sent")
 
 
 def test_a_version_from_elsewhere_answers_beside_the_packs_own(pack: dict[str, ModelEntry], tmp_path: Path) -> None:
