@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bench import photos, queue_rate, submit_latency
+from bench import heatmaps, models, photos, queue_rate, submit_latency
 from bench.house import say
 
 BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
@@ -13,6 +13,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
     "queue_rate, batch 1": lambda: queue_rate.measure(200, slots=2, batch=1),
     "submit_latency": lambda: submit_latency.measure(50, 20),
     "photos": lambda: photos.measure(None, 200, slots=2),
+    "models": lambda: models.measure(20),
+    "heatmaps": lambda: heatmaps.measure(5),
 }
 
 
