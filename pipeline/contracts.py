@@ -98,7 +98,7 @@ class BoundingBox:
 class Detection:
     """One detected object: box, confidence and class label.
 
-    A network's confidence lies in 0..1; a cascade's is its number of neighbouring hits (1, 2, …) and no probability.
+    A network's confidence lies in 0..1; a cascade's is its number of neighbouring hits (2, 3, …) and no probability.
     """
 
     box: BoundingBox

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEP: Final = 1.1
 """How much larger the window is in each pass over the picture: OpenCV's default."""
 LEAST_NEIGHBOURS: Final = 1
-"""Groups of fewer hits are not told at all. What counts as a face is the manifest's threshold."""
+"""Groups of no more hits are not told at all. What counts as a face is the manifest's threshold."""
 
 
 class CascadeSession:
@@ -67,7 +67,7 @@ class CascadeModel(DetectorModel):
     """Outputs ``boxes`` and ``neighbours``, as ``CascadeSession`` gives them.
 
     A detection's ``confidence`` is its number of neighbours: how many windows of nearly the same place and size said
-    yes (1, 2, … some dozens). It is no probability, grows with the face's size, and compares with nothing but itself;
+    yes (2, 3, … some dozens). It is no probability, grows with the face's size, and compares with nothing but itself;
     the manifest's threshold ``score`` has the same unit.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -234,8 +235,9 @@ def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_the_public_pack_pins_address_and_digest() -> None:
     entries = read_manifest(PACKS_ROOT / "public" / "manifest.toml", "public")
-    assert set(entries) == {"cat_validator", "background"}
+    assert {"cat_validator", "background", "cat_detector", "cat_face_cascade"} <= set(entries)
     for entry in entries.values():
-        assert entry.source.startswith("https://") and entry.source.endswith(entry.file)
-        assert entry.licence == "Apache-2.0"
+        assert entry.url.startswith("https://") and entry.url.endswith(entry.file) and entry.bytes
+        assert re.search("/[0-9a-f]{40}/", entry.url), "a commit, no branch"
+        assert entry.licence in ("Apache-2.0", "BSD-3-Clause")
     assert entries["cat_validator"].groups == {"cat": (282, 283, 284, 285, 286)}
