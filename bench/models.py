@@ -27,6 +27,7 @@ from pipeline.models.room import FAMILIES
 from pipeline.models.sessions import OnnxSession
 from pipeline.models.settings import PACKS_ROOT
 
+STARTER = PACKS_ROOT / "starter"
 BATCHES = (1, 5, 16, 64)
 ONE_PASS = 16
 """Pictures in one pass at most, for comparison: more take memory and say nothing new."""
@@ -35,7 +36,7 @@ THREADS = (1, 2)
 
 def measure(times: int) -> dict[str, object]:
     """Each file of the starter pack once, although five classifiers share one."""
-    entries = {e.file: e for e in read_manifest(PACKS_ROOT / "starter" / "manifest.toml", "starter").values()}
+    entries = {e.file: e for e in read_manifest(STARTER / "manifest.toml", "starter").values()}
     found = {}
     floor = {threads: gemm_gflops(threads) for threads in THREADS}
     for entry in entries.values():
@@ -51,7 +52,7 @@ def measure(times: int) -> dict[str, object]:
 
 
 def _measured(entry: ModelEntry, floor: dict[int, float], times: int) -> dict[str, object]:
-    content = (entry.folder / entry.file).read_bytes()
+    content = (STARTER / entry.file).read_bytes()
     work = gflop(content)
     int8 = quantised(entry, content)
     told: dict[str, object] = {"gflop": round(work, 3)}
@@ -95,7 +96,7 @@ def quantised(entry: ModelEntry, content: bytes) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="scanmill-int8-") as folder:
         prepared, file = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
-        quant_pre_process(str(entry.folder / entry.file), str(prepared), skip_symbolic_shape=True)
+        quant_pre_process(str(STARTER / entry.file), str(prepared), skip_symbolic_shape=True)
         quantize_static(prepared, file, Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
         return file.read_bytes()
 

@@ -17,7 +17,8 @@ from cli import output
 from cli.download import FetchBroken, FetchRefused, Tell, Wanted, copy, download
 from cli.output import Exit, Json
 from cli.packs import PackSettings, same_file
-from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import ModelEntry, read_manifest
 
 _ENDS = {"present": Exit.OK, "fetched": Exit.OK, "refused": Exit.FAILED, "broken": Exit.UNREACHABLE}
 _SAID = {"present": "was there", "fetched": "fetched", "refused": "refused", "broken": "broke off: try again"}

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from pipeline.models.explanation import ROLES, Explanation
+from pipeline.models.input_spec import InputSpec, ManifestError, counts, read_input
 
 _TEXTS: Final = ("name", "version", "file", "sha256", "runtime", "licence", "source", "task")
 _REQUIRED: Final = (*_TEXTS, "input", "outputs")
@@ -26,61 +27,6 @@ _OPTIONAL: Final = (
 RUNTIMES: Final = ("onnx", "tflite", "lightgbm", "opencv", "rembg")
 CONVERTED: Final = (".h5", ".hdf5", ".keras", ".pb", ".pt", ".pth", ".torchscript")
 """Keras and Torch: files that may hold code, and runtimes of gigabytes. They are converted once, never served."""
-MOST_FEATURES: Final = 65_536
-
-
-class ManifestError(ValueError):
-    """A manifest is not what it must be; the text says where. A fault of whoever installs, never of a picture."""
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """How a picture becomes the network's input: resize, then ``(pixel / scale - mean) / std`` per channel.
-
-    ``size`` is (height, width). ``scale`` is a number, or "max" for the picture's own brightest value. ``letterbox``
-    is the grey value beside a picture that keeps its ratio; without it the picture is squashed to the size.
-    ``dtype`` "uint8" passes pixels as they are. ``batch`` fixes how many pictures every forward pass carries.
-
-    ``features`` names the numbers of a vector, in order: the input is then [N,F], and no picture (its size is (1, F)).
-    """
-
-    name: str
-    size: tuple[int, int]
-    layout: str = "NHWC"
-    colour: str = "RGB"
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    scale: float | str = 1.0
-    letterbox: int | None = None
-    dtype: str = "float32"
-    batch: int | None = None
-    features: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        most = MOST_FEATURES if self.features else 4096
-        rules = {
-            "layout": self.layout in ("NHWC", "NCHW"),
-            "colour": self.colour in ("RGB", "BGR") or (self.colour == "GREY" and self.dtype == "uint8"),
-            "dtype": self.dtype in ("float32", "uint8"),
-            "scale": self.scale == "max" or (not isinstance(self.scale, str) and self.scale > 0),
-            "size": [type(side) for side in self.size] == [int, int] and 0 < min(self.size) <= max(self.size) <= most,
-            "features": len(set(self.features)) == len(self.features) and all(self.features),
-            "mean": len(self.mean) == 3,
-            "std": len(self.std) == 3 and all(value > 0 for value in self.std),
-            "letterbox": self.letterbox is None or 0 <= self.letterbox <= 255,
-            "batch": self.batch is None or 1 <= self.batch <= 256,
-        }
-        for key, kept in rules.items():
-            if not kept:
-                raise ManifestError(f"input.{key} is {getattr(self, key)!r}")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one item as the network gets it: (h, w, 3), (3, h, w), (h, w, 1) for grey, or (F,)."""
-        if self.features:
-            return (len(self.features),)
-        channels = 1 if self.colour == "GREY" else 3
-        return (channels, *self.size) if self.layout == "NCHW" else (*self.size, channels)
 
 
 @dataclass(frozen=True)
@@ -128,7 +74,7 @@ class ModelEntry:
             "sha256": self.sha256,
             "runtime": self.runtime,
             "task": self.task,
-            "input": {f.name: getattr(self.input, f.name) for f in fields(self.input) if _counts(self.input, f.name)},
+            "input": {f.name: getattr(self.input, f.name) for f in fields(self.input) if counts(self.input, f.name)},
             "outputs": dict(self.outputs),
             "labels": dict(self.labels),
             "groups": dict(self.groups),
@@ -151,11 +97,6 @@ class ModelEntry:
             "runtime": self.runtime,
         }
         return {**told, "mock": True} if self.mock else told
-
-
-def _counts(spec: InputSpec, name: str) -> bool:
-    """A key that came later counts only where it is used, so no older model gets another digest."""
-    return name != "features" or bool(spec.features)
 
 
 def read_manifest(path: Path, pack: str) -> dict[str, ModelEntry]:
@@ -197,7 +138,7 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEnt
             key: _text(table, key)
             for key in ("name", "version", "file", "sha256", "runtime", "licence", "source", "task")
         },
-        input=_input(table["input"]),
+        input=read_input(table["input"]),
         outputs={role: str(name) for role, name in table["outputs"].items()},
         labels=_labels(table.get("labels", {}), table["outputs"]),
         groups={label: tuple(int(i) for i in indices) for label, indices in table.get("groups", {}).items()},
@@ -262,31 +203,6 @@ def _text(table: Mapping[str, Any], key: str) -> str:
     if not isinstance(table[key], str) or not table[key]:
         raise ManifestError(f"{key} must be a text that is not empty")
     return str(table[key])
-
-
-def _input(table: Mapping[str, Any]) -> InputSpec:
-    known = {f.name for f in fields(InputSpec)}
-    if unknown := set(table) - known:
-        raise ManifestError(f"unknown keys {sorted(unknown)} in input")
-    tupled: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    if "features" in table:
-        return _vector(tupled)
-    if missing := {"name", "size"} - set(table):
-        raise ManifestError(f"missing keys {sorted(missing)} in input")
-    return InputSpec(**tupled)
-
-
-def _vector(table: Mapping[str, Any]) -> InputSpec:
-    """The input of a model over numbers: their names, or how many there are."""
-    if strange := set(table) - {"name", "features", "batch"}:
-        raise ManifestError(f"keys {sorted(strange)} in input, which are for pictures")
-    given = table["features"]
-    names = tuple(map(str, range(min(given, MOST_FEATURES + 1)))) if type(given) is int else given
-    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise ManifestError("input.features must be a list of names, or their number")
-    return InputSpec(
-        name=str(table.get("name", "features")), size=(1, len(names)), features=names, batch=table.get("batch")
-    )
 
 
 def _labels(given: Any, outputs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

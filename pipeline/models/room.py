@@ -15,8 +15,9 @@ from pipeline.models.base import Model
 from pipeline.models.cascade import CascadeModel
 from pipeline.models.classifier import ClassifierModel
 from pipeline.models.detector import DetectorModel
+from pipeline.models.input_spec import ManifestError
 from pipeline.models.landmarks import LandmarksModel
-from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.matte import MatteModel
 from pipeline.models.rembg_matte import RembgModel
 from pipeline.models.saliency import SaliencyModel

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.models.manifest import InputSpec
+    from pipeline.models.input_spec import InputSpec
 
     Pixels: TypeAlias = NDArray[np.uint8]
     Floats: TypeAlias = NDArray[np.float32]

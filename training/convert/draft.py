@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InvalidField
 from pipeline.models.explanation import Layer
-from pipeline.models.manifest import InputSpec, ManifestError, ModelEntry, read_manifest
+from pipeline.models.input_spec import InputSpec, ManifestError
+from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.room import FAMILIES
 from training.convert.description import ROLES_WITH_LABELS, Description
 from training.toml import document

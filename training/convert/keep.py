@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InvalidField
-from pipeline.models.manifest import ManifestError, read_manifest
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import read_manifest
 from training.convert.accept import Accepted
 from training.toml import document
 

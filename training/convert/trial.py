@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelRefused
-from pipeline.models.manifest import InputSpec, ManifestError
+from pipeline.models.input_spec import InputSpec, ManifestError
 from pipeline.models.tensors import to_batch
 
 SIDE: Final = 256

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.settings import PACKS_ROOT
 
 TABLE = """
