@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -26,7 +25,8 @@ from bench.house import machine, say
 from bench.models import pictures
 from pipeline.models.classifier import ClassifierModel
 from pipeline.models.explanation import Explanation
-from pipeline.models.manifest import InputSpec, ModelEntry
+from pipeline.models.input_spec import InputSpec
+from pipeline.models.manifest import ModelEntry
 from pipeline.models.sessions import OnnxSession
 from training.onnx_cam import CAM, LOGITS, add_cam_outputs
 
@@ -105,7 +105,7 @@ def classifier(content: bytes, outputs: dict[str, str], told: Explanation | None
         name="b1", version="bench", file="b1.onnx", sha256=hashlib.sha256(content).hexdigest(), runtime="onnx",
         licence="Apache-2.0", source="bench", task="classifier", input=InputSpec("image", (SIZE, SIZE)),
         outputs=outputs, labels={next(iter(outputs)): LABELS}, groups={}, thresholds={}, crop_scale=None,
-        temperature=1.0, trained_on=(), metrics={}, explanation=told, card="", mock=False, pack="bench", folder=Path(),
+        temperature=1.0, trained_on=(), metrics={}, explanation=told, card="", mock=False, pack="bench", folder=None, table={},
     )  # fmt: skip
     return ClassifierModel(entry, OnnxSession(content, threads=threads))
 

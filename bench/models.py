@@ -27,6 +27,7 @@ from pipeline.models.room import FAMILIES
 from pipeline.models.sessions import OnnxSession
 from pipeline.models.settings import PACKS_ROOT
 
+STARTER = PACKS_ROOT / "starter"
 BATCHES = (1, 5, 16, 64)
 COMPARED = 16
 """Pictures at most in the other ways of asking: more say nothing new."""
@@ -35,7 +36,7 @@ THREADS = (1, 2)
 
 def measure(times: int) -> dict[str, object]:
     """Each file of the starter pack once, although five classifiers share one."""
-    entries = {e.file: e for e in read_manifest(PACKS_ROOT / "starter" / "manifest.toml", "starter").values()}
+    entries = {e.file: e for e in read_manifest(STARTER / "manifest.toml", "starter").values()}
     found: dict[str, Any] = {}
     rates = [gemm(1)]
     for entry in entries.values():
@@ -54,7 +55,7 @@ def measure(times: int) -> dict[str, object]:
 
 
 def _measured(entry: ModelEntry, times: int) -> dict[str, Any]:
-    content = (entry.folder / entry.file).read_bytes()
+    content = (STARTER / entry.file).read_bytes()
     int8 = quantised(entry, content)
     told: dict[str, Any] = {"gflop": round(gflop(content), 3)}
     for precision, file in (("fp32", content), ("int8", int8)):
@@ -103,7 +104,7 @@ def quantised(entry: ModelEntry, content: bytes) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="scanmill-int8-") as folder:
         prepared, file = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
-        quant_pre_process(str(entry.folder / entry.file), str(prepared), skip_symbolic_shape=True)
+        quant_pre_process(str(STARTER / entry.file), str(prepared), skip_symbolic_shape=True)
         quantize_static(prepared, file, Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
         return file.read_bytes()
 

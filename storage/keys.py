@@ -22,6 +22,11 @@ def artifact_key(tenant_id: UUID, sha256: str) -> str:
     return f"t/{tenant_id}/a/{sha256[:2]}/{sha256}"
 
 
+def model_key(sha256: str) -> str:
+    """Where a model's file with that SHA-256 (hex) lies: below no tenant, because models belong to the installation."""
+    return f"models/{sha256}"
+
+
 def object_key(tenant_id: UUID, path: str) -> str:
     """Where a tenant's own object lies. Raises PathNotAllowed for a path that is not plain, relative and NFC."""
     if path.startswith("~") or unicodedata.normalize("NFC", path) != path:

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from db import admission, ledger, pipelines
+from db import admission, ledger, model_promotions, pipelines
 from db.results import settle_followers
-from db.session import Database
+from db.session import Connection, Database
 from pipeline.definition import Pipeline
 from tasks.queue import Doorbell
 from tasks.registry import ModelLoader
 
+PAGE = 200
+"""Bulk scans admitted in one transaction."""
+
 
 def publish(database: Database, known: Iterable[Pipeline], room: ModelLoader) -> None:
     """Store each pipeline with its models' digests; new scans get that version from now on."""
-    digests = room.digests()
+    with database.begin() as connection:
+        publish_current(connection, known, room)
+
+
+def publish_current(connection: Connection, known: Iterable[Pipeline], room: ModelLoader) -> None:
+    """Publish with the versions that were promoted, and the packs' own where none was.
+
+    What was promoted is read under the lock: a control that starts now cannot bring back what another just replaced.
+    """
+    pipelines.lock(connection)
+    digests = room.digests() | model_promotions.promoted(connection)
     for pipeline in known:
-        with database.begin() as connection:
-            pipelines.publish(connection, pipeline.specification(digests))
+        pipelines.publish(connection, pipeline.specification(digests))
 
 
 def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
     """Re-open lost leases, admit bulk scans, let followers of ended runs go on, fold counts.
 
-    Returns whether it admitted any: there may be room for more at once.
+    Returns whether it admitted a whole page: then more are waiting. After a smaller one a pause lets the next ones
+    gather, so that bulk scans come in full micro-batches even while a client is still submitting them.
     """
     with database.begin() as connection:
         reopened = ledger.expire(connection)
@@ -32,9 +45,9 @@ def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
         freed = settle_followers(connection)
     bell.ring(freed)
     with database.begin() as connection:
-        admitted = admission.admit(connection, bulk_window)
+        admitted = admission.admit(connection, bulk_window, PAGE)
     bell.ring(admitted)
     with database.begin() as connection:
         admission.fold_counts(connection)
         admission.forget_workers(connection)
-    return bool(admitted)
+    return len(admitted) >= PAGE

@@ -27,6 +27,7 @@ from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.room import ModelRoom
 from storage import open_storage
 from tasks.events import CarriedEvents
+from tasks.model_versions import RegisteredModels
 from tasks.queue import Doorbell
 from tasks.registry import Registry, Runnable, pipelines
 from tasks.settings import TaskSettings
@@ -54,10 +55,11 @@ class Child:
         self._board = Path(self._slot.board)
         self._events = CarriedEvents(app, self._slot.node)
         self._database = Database(DatabaseSettings(), ask_first=False)
-        room = ModelRoom.open()
+        storage = open_storage()
+        room = ModelRoom.open(source=RegisteredModels(self._database, storage))
         self._bell = Doorbell(self._tasks.redis_url.get_secret_value(), self._tasks.batch_size)
         runner = StageRunner(
-            self._database, open_storage(), room, room.profile, self._tasks.cache_mb * 2**20, computed=self._idle
+            self._database, storage, room, room.profile, self._tasks.cache_mb * 2**20, computed=self._idle
         )
         self.hands = Hands(
             database=self._database,

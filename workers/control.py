@@ -1,26 +1,35 @@
-"""``scanmill control``: publishes the pipelines, then turns once a second. Two may run."""
+"""``scanmill control``: publishes the pipelines, then turns once a second. Two may run.
+
+A second thread sees to models: it fills storage from the packs and settles promotions, which may take a minute each.
+"""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
+import time
 
 from db.session import Database
 from db.settings import DatabaseSettings
 from pipeline import faults
-from pipeline.errors import StorageUnavailable
+from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.room import ModelRoom
-from tasks import control
+from storage import Storage, open_storage
+from tasks import control, model_versions
+from tasks.promotion import PromotionDesk
 from tasks.queue import Doorbell
 from tasks.registry import pipelines
 from tasks.settings import TaskSettings
+from tasks.verify import Job, Verdict, verify
 from workers import logs
 
 log = logging.getLogger(__name__)
 
 TURN_S = 0.5
 AWAY_S = 2.0
+STORE_EVERY_S = 60.0
+"""Seconds between looks for files of packs that storage lacks."""
 
 
 def main(settings: TaskSettings | None = None) -> None:
@@ -31,15 +40,19 @@ def main(settings: TaskSettings | None = None) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    database = Database(DatabaseSettings())
+    database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
     published = False
     while not stopping.is_set():
         try:
             if not published:
-                control.publish(database, pipelines(settings.extra_pipelines), ModelRoom.open())
+                room = ModelRoom.open()
+                model_versions.add_packs(database, room.entries())
+                control.publish(database, pipelines(settings.extra_pipelines), room)
                 published = True
                 log.info("pipelines published")
+                models = Models(database, storage, room, settings, stopping)
+                threading.Thread(target=models.run, name="models", daemon=True).start()
             if control.turn(database, bell, settings.bulk_window):
                 continue
         except StorageUnavailable as error:
@@ -47,6 +60,42 @@ def main(settings: TaskSettings | None = None) -> None:
             stopping.wait(AWAY_S)
         stopping.wait(TURN_S)
     bell.close()
+
+
+class Models:
+    """What control does about models, in a thread of its own."""
+
+    def __init__(
+        self, database: Database, storage: Storage, room: ModelRoom, settings: TaskSettings, stopping: threading.Event
+    ) -> None:
+        self._database = database
+        self._storage = storage
+        self._room = room
+        self._settings = settings
+        self._stopping = stopping
+        self._desk = PromotionDesk(database, pipelines(settings.extra_pipelines), room, self._verify)
+        self._stored = -STORE_EVERY_S
+
+    def run(self) -> None:
+        """Until control stops. Nothing that goes wrong here ends it."""
+        while not self._stopping.is_set():
+            pause = TURN_S
+            try:
+                if time.monotonic() - self._stored >= STORE_EVERY_S:
+                    self._stored = time.monotonic()
+                    model_versions.store_packs(self._database, self._storage, self._room)
+                pause = 0.0 if self._desk.turn() else TURN_S
+            except ScanmillError as error:
+                log.warning("cannot see to models: %s", error.code)
+                pause = AWAY_S
+            except Exception:
+                log.exception("seeing to models failed")
+                pause = AWAY_S
+            self._stopping.wait(pause)
+
+    def _verify(self, job: Job) -> Verdict:
+        [verdict] = verify([job], ledger=True, fault_plan=self._settings.fault_plan, env=self._settings.env)
+        return verdict
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ def main(settings: WorkerSettings | None = None) -> None:
     require_gpus(settings.gpus)
     with tempfile.TemporaryDirectory(prefix="scanmill-worker-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        os.environ.setdefault("SCANMILL_MODEL_CACHE", str(Path(folder) / "models"))  # its slots share what they fetch
         supervisor = Supervisor(settings, Path(folder))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stopping.set())

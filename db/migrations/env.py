@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context
 
-from db import models
+from db import model_tables, models
 from db.session import Database
 from db.settings import DatabaseSettings
 
 MIGRATION_LOCK = 0x5CA17111
 """Two migrators wait for each other instead of racing."""
+
+TABLES = (models.Tenant, model_tables.ModelVersion)
+"""One of each file of tables, so that all of them are known; they share their metadata."""
 
 
 def run() -> None:
@@ -22,7 +25,7 @@ def run() -> None:
         connection.execute(sa.text("SET lock_timeout = '10s'"))
         connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
         connection.commit()
-        context.configure(connection=connection, target_metadata=models.Tenant.metadata, compare_server_default=False)
+        context.configure(connection=connection, target_metadata=TABLES[0].metadata, compare_server_default=False)
         with context.begin_transaction():
             context.run_migrations()
         connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": MIGRATION_LOCK})

@@ -10,8 +10,9 @@ import numpy as np
 
 from pipeline.errors import ModelOutputInvalid, ScanmillError
 from pipeline.models.base import Model, expect, probabilities
-from pipeline.models.explanation import ROLES, eigen_map, first_two, gradient_map, is_flat
+from pipeline.models.explanation import ROLES
 from pipeline.models.hiding import hidden, hottest, occluded
+from pipeline.models.maps import eigen_map, first_two, gradient_map, is_flat
 from pipeline.models.tensors import to_batch
 
 if TYPE_CHECKING:

@@ -26,6 +26,8 @@ class ModelSettings(BaseSettings):
     batch: int = Field(
         default=16, ge=1, le=256, description="Pictures in every forward pass on CUDA; on a CPU it is 1."
     )
+    cache: Path | None = Field(default=None, description="Directory that keeps files which came from storage.")
+    cache_mb: int = Field(default=1024, ge=0, description="Most megabytes in it; the least used files go first.")
     allow_mock: bool = Field(default=False, description="Whether models marked mock may answer; never in production.")
     environment: Literal["production", "development", "test"] = Field(
         default="production", validation_alias="SCANMILL_ENV", description="Where this runs; production loads no mock."

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.imaging.crop import PixelBox
 from pipeline.imaging.render import overlay_heat
-from pipeline.models.explanation import is_flat
+from pipeline.models.maps import is_flat
 from pipeline.numbers import rounded
 from pipeline.stage import Json, Models, Need, Picture, Stage, StageAnswer, StageInput, StageOutput, each
 

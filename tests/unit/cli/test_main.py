@@ -38,7 +38,12 @@ def test_every_verb_loads_and_stands_in_the_readme(verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "words"), [("keys", ["create", "list", "revoke"]), ("models", ["list"])], ids=["keys", "models"]
+    ("verb", "words"),
+    [
+        ("keys", ["create", "list", "revoke"]),
+        ("models", ["list", "versions", "register", "goldens", "verify", "promote", "rollback"]),
+    ],
+    ids=["keys", "models"],
 )
 def test_every_verb_of_a_group_takes_json(verb: str, words: list[str]) -> None:
     for word in words:
@@ -58,7 +63,7 @@ def test_help_lists_every_verb_and_imports_none() -> None:
     assert not {"sqlalchemy", "httpx", "celery", "numpy", "flask"} & set(brought)
 
 
-@pytest.mark.parametrize("verb", ["api", "submit", "keys", "migrate", "status"])
+@pytest.mark.parametrize("verb", ["api", "submit", "keys", "migrate", "models", "status"])
 def test_verbs_of_the_api_image_bring_no_ml_runtime(verb: str) -> None:
     code = f"import sys; from cli.main import build; build({verb!r}); print(*sys.modules)"
     brought = subprocess.run(

@@ -104,6 +104,9 @@ class Shelf:
     def __init__(self, **digests: str) -> None:
         self.held = digests
 
+    def mark(self) -> object:
+        return sorted(self.held.items())
+
     def digests(self) -> dict[str, str]:
         return self.held
 

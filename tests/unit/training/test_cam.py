@@ -14,7 +14,7 @@ import tf2onnx
 from keras import layers
 
 from pipeline.models.base import probabilities
-from pipeline.models.explanation import LEAST, gradient_map, is_flat
+from pipeline.models.maps import LEAST, gradient_map, is_flat
 from training.cam import with_maps
 from training.fitting import settle
 from training.onnx_cam import CAM, LOGITS, add_cam_outputs

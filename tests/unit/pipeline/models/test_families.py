@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -41,6 +41,7 @@ class Answering:
 
     batch = 1
     input_names = frozenset({"image"})
+    input_shapes: ClassVar = {}
 
     def __init__(self, answer: Callable[[Any], dict[str, Any]], names: Sequence[str]) -> None:
         self.answer, self.output_names = answer, frozenset(names)

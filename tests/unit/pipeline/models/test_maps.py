@@ -11,9 +11,10 @@ import pytest
 from onnx import helper
 
 from pipeline.models.classifier import ClassAnswer, ClassifierModel
-from pipeline.models.explanation import Explanation, eigen_map, first_two, gradient_map, is_flat
+from pipeline.models.explanation import Explanation
 from pipeline.models.hiding import hidden, hottest, occluded
 from pipeline.models.manifest import read_manifest
+from pipeline.models.maps import eigen_map, first_two, gradient_map, is_flat
 from pipeline.models.sessions import OnnxSession
 from tests.unit.pipeline import tiny_models as tiny
 
