@@ -35,7 +35,9 @@ def add_cam_outputs(model: onnx.ModelProto, layer: Layer = "top_conv") -> onnx.M
         logits, pooled, weights = _head(graph)
         features, planes = _features(graph, graph.behind(pooled, _BETWEEN))
         if layer == "top_conv":
-            features, planes = _weighted(graph, features), True
+            if not planes:
+                raise OtherFormError("a convolution's planes that are pooled in another order")
+            features = _weighted(graph, features)
     except OtherFormError:
         return None
     if planes:
@@ -44,7 +46,6 @@ def add_cam_outputs(model: onnx.ModelProto, layer: Layer = "top_conv") -> onnx.M
     graph.add("Identity", logits, named=LOGITS)
     graph.output(CAM, ["N", None, None, weights.shape[1]])
     graph.output(LOGITS, ["N", weights.shape[1]])
-    onnx.checker.check_model(graph.model)
     return graph.model
 
 
@@ -58,8 +59,8 @@ def _head(graph: Edited) -> tuple[str, str, Any]:
         if node is None or node.op_type not in ("Gemm", "MatMul"):
             continue
         weights = graph.value(node.input[1])
-        if weights is not None and weights.ndim == 2 and weights.dtype == np.float32:
-            told = attributes_of(node)
+        told = attributes_of(node)
+        if weights is not None and weights.ndim == 2 and weights.dtype == np.float32 and not told.get("transA"):
             return name, node.input[0], (weights.T if told.get("transB") else weights) * told.get("alpha", 1.0)
     raise OtherFormError("no dense layer at the end")
 

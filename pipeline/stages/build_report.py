@@ -25,6 +25,8 @@ FORMULA: Final = {
 EARLIER: Final = ("fetch_input", *SECTIONS.values(), "crop_regions", "explain_findings", "render_preview")
 """What a report tells of besides the regions' own steps."""
 
+MOSTLY: Final = 0.5
+"""Share of a heat map's energy that should lie on what is picture."""
 COARSE: Final = 56
 """A region seen by fewer pixels a side is enlarged more than four times for its network."""
 
@@ -41,6 +43,7 @@ class BuildReport(Stage):
     """
 
     kind: ClassVar = "build_report"
+    version: ClassVar = 2
 
     system: str
     regions: tuple[str, ...]
@@ -129,5 +132,14 @@ def _warnings(needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any
         elif region in regions and regions[region]["box"]["width"] < COARSE:
             yield {"code": "REGION_COARSE", "region": region}
     for region, heatmap in _left(needs, "explain_findings", "heatmaps").items():
-        if heatmap["quality"]["flat"]:
-            yield {"code": "HEATMAP_FLAT", "region": region}
+        yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
+
+
+def _doubts(quality: Mapping[str, Any]) -> Iterator[str]:
+    """Why a heat map should not be believed: it points nowhere, mostly beside the picture, or not at what decided."""
+    if quality["flat"]:
+        yield "HEATMAP_FLAT"
+    elif quality["inside"] < MOSTLY:
+        yield "HEATMAP_BESIDE_PICTURE"
+    if quality["deletion"] is not None and quality["deletion"] <= 0:
+        yield "HEATMAP_NOT_DECISIVE"

@@ -46,6 +46,12 @@ def needs(**changed: Need) -> dict[str, Need]:
     }
 
 
+def heated(**marks: Any) -> dict[str, Need]:
+    """A heat map with these marks, good ones else."""
+    quality = {"finite": True, "flat": False, "inside": 0.9, "deletion": None, **marks}
+    return {"explain_findings": need({"heatmaps": {"mouth": {"quality": quality}}})}
+
+
 def report(**changed: Need) -> dict[str, Any]:
     return dict(run(STAGE, [item(**needs(**changed))])[0].data["report"])
 
@@ -108,10 +114,9 @@ def test_no_face_leaves_no_face_in_the_report() -> None:
     [
         ({"detect_face": need({"detected_on": "original", "candidates": [{}]})}, "FACE_HIDDEN_BY_CUTOUT"),
         ({"detect_face": need({"detected_on": "cutout", "candidates": [{}, {}]})}, "SEVERAL_FACES"),
-        (
-            {"explain_findings": need({"heatmaps": {"mouth": {"quality": {"flat": True}}}})},
-            "HEATMAP_FLAT",
-        ),
+        (heated(flat=True, inside=None), "HEATMAP_FLAT"),
+        (heated(inside=0.49), "HEATMAP_BESIDE_PICTURE"),
+        (heated(deletion=0.0), "HEATMAP_NOT_DECISIVE"),
         (
             {"crop_regions": need({"regions": {r: {"box": {"width": 55}, "inside": True} for r in REGIONS}})},
             "REGION_COARSE",
@@ -121,7 +126,7 @@ def test_no_face_leaves_no_face_in_the_report() -> None:
 )
 def test_warnings(changed: dict[str, Need], code: str) -> None:
     assert code in codes(report(**changed))
-    assert code not in codes(report())
+    assert code not in codes(report(**heated(deletion=0.2)))
 
 
 def test_a_face_on_the_original_is_no_surprise_without_a_cutout() -> None:
