@@ -152,7 +152,7 @@ def _module(name: str) -> Any:
     """A session's module. Its runtime is optional: a worker needs only those of its packs."""
     try:
         return importlib.import_module(f"pipeline.models.{name}")
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library of the system that it links against is missing
         raise ModelLoadError(f"a runtime that this model needs is not installed: {error}") from error
 
 
