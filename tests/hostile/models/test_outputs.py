@@ -105,6 +105,10 @@ def test_a_size_that_the_network_does_not_take_is_seen_when_it_is_loaded(tmp_pat
     content = tiny_runtimes.tflite(tiny_runtimes.DEQUANTISE, source, tiny_runtimes.Tensor("out", "float32"))
     with pytest.raises(ModelLoadError, match="the network takes"):
         opened(tmp_path, content, "tflite", "matte", 'name = "in"\nsize = [4, 4]\ndtype = "uint8"', 'mask = "out"')
+    signed = tiny_runtimes.Tensor("in", "int8", scales=(0.5,), zero_points=(0,))
+    content = tiny_runtimes.tflite(tiny_runtimes.DEQUANTISE, signed, tiny_runtimes.Tensor("out", "float32"))
+    with pytest.raises(ModelLoadError, match="does not take the manifest's uint8"):
+        opened(tmp_path, content, "tflite", "matte", 'name = "in"\nsize = [2, 2]\ndtype = "uint8"', 'mask = "out"')
     with pytest.raises(ModelLoadError, match="the network takes"):
         opened(tmp_path, tiny_models.matte(), "onnx", "matte", 'name = "image"\nsize = [9, 9]', 'mask = "mask"')
 
