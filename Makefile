@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
-LOCK := requirements.txt pyproject.toml $(wildcard requirements/*.in) requirements/install.sh
+LOCK := requirements.txt requirements/torch.txt pyproject.toml $(wildcard requirements/*.in) requirements/install.sh
 # Tests that start whole services, and so run one after another when the others are done.
 SERIAL := $(wildcard tests/e2e tests/faults)
 JOBS ?= 2
@@ -69,6 +69,8 @@ lock: ## Lock the versions in requirements/ again (needs uv; ARGS=--upgrade move
 	@sed -n 's/^onnxruntime==\([^ ]*\).*/onnxruntime-gpu==\1/p' requirements.txt > .venv/gpu.constraints
 	@uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --no-annotate \
 		requirements/onnxruntime-gpu.in -c requirements.txt -c .venv/gpu.constraints -o requirements/onnxruntime-gpu.txt
+	@uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --no-annotate \
+		requirements/torch.in -c requirements.txt -o requirements/torch.txt
 
 clean: ## Remove what make made: .venv, caches, the demo's data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var/demo *.egg-info

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bench import photos, queue_rate, submit_latency
+from bench import heatmaps, models, photos, queue_rate, submit_latency
 from bench.house import say
 
 BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
     "queue_rate, batch 32": lambda: queue_rate.measure(1000, slots=2, batch=32),
     "queue_rate, batch 1": lambda: queue_rate.measure(200, slots=2, batch=1),
     "submit_latency": lambda: submit_latency.measure(50, 20),
-    "photos": lambda: photos.measure(None, 200, slots=2),
+    "photos, starter networks": lambda: photos.measure(None, 200, slots=2, networks="starter"),
+    "photos, networks of the seed's size": lambda: photos.measure(None, 200, slots=2, networks="seed-size"),
+    "models": lambda: models.measure(20),
+    "heatmaps": lambda: heatmaps.measure(5),
 }
 
 

@@ -1,7 +1,8 @@
 """End-to-end time of one photograph and of many, and what share of the processors' time is not the stages' own.
 
-Run: ``python -m bench.photos [--photos DIR] [--count 200]``. Without a folder the sample cat is varied (crops and
-brightness), so that no two pictures are equal and nothing is reused.
+Run: ``python -m bench.photos [--photos DIR] [--count 200] [--networks starter]``. Without a folder the sample cat is varied (crops and
+brightness), so that no two pictures are equal and nothing is reused. First with the starter pack's small networks, then
+with the arithmetic of those that the cat system was first written for (``bench.ballast``).
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import argparse
 import hashlib
 import io
 import json
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, get_args
 from uuid import UUID
 
 import numpy as np
 from PIL import Image
 from skimage import data
 
+from bench.ballast import heavy_pack
 from bench.house import House, house, machine, percentile, say
 from cli.client import Client
 from db import scans, tenants
@@ -26,6 +32,7 @@ from db.sql import row
 from pipeline.contracts import InputKind, Lane
 from storage.keys import artifact_key
 
+Networks = Literal["starter", "seed-size"]
 SINGLES = 20
 
 
@@ -47,10 +54,10 @@ def _varied(cat: np.ndarray, seed: int) -> bytes:
     return file.getvalue()
 
 
-def measure(folder: Path | None, count: int, slots: int) -> dict[str, object]:
+def measure(folder: Path | None, count: int, slots: int, networks: Networks) -> dict[str, object]:
     """One by one while nothing else waits, then all at once as bulk work."""
     photos = pictures(folder, count + SINGLES + 8)
-    with house(slots=slots) as place:
+    with models(networks) as settings, house(slots=slots, settings=settings) as place:
         with place.database.begin() as connection:
             tenant = tenants.create_tenant(connection, "bench photos")
         _bulk(place, tenant, photos[-8:])  # models load, on every slot
@@ -66,6 +73,7 @@ def measure(folder: Path | None, count: int, slots: int) -> dict[str, object]:
     inside["decoder"] = spent.get("decoder", 0.0)
     total = sum(spent.values())
     return {
+        "networks": networks,
         "one_photo_p50_ms": round(percentile(single, 0.5) * 1000),
         "one_photo_p90_ms": round(percentile(single, 0.9) * 1000),
         "photos": count,
@@ -77,6 +85,17 @@ def measure(folder: Path | None, count: int, slots: int) -> dict[str, object]:
         "outside_stages_share": round(1 - sum(inside.values()) / total, 4),
         "machine": machine(),
     }
+
+
+@contextmanager
+def models(networks: Networks) -> Iterator[dict[str, str]]:
+    """The settings that make workers load the starter pack as it is, or laden to the size of the seed's networks."""
+    if networks == "starter":
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="scanmill-bench-models-") as folder:
+        Path(folder).chmod(0o755)
+        yield {"SCANMILL_MODEL_ROOT": str(heavy_pack(Path(folder)))}
 
 
 def _single(client: Client, photo: bytes) -> float:
@@ -130,8 +149,10 @@ def main() -> None:
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--networks", choices=get_args(Networks), action="append")
     given = parser.parse_args()
-    print(json.dumps(measure(given.photos, given.count, given.slots)))
+    for networks in given.networks or get_args(Networks):
+        print(json.dumps(measure(given.photos, given.count, given.slots, networks)), flush=True)
 
 
 if __name__ == "__main__":

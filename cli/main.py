@@ -19,7 +19,7 @@ VERBS = {
     "status": "Show a scan.",
     "cancel": "Cancel a scan.",
     "keys": "Create, list and revoke API keys.",
-    "models": "Show, verify, promote and roll back models.",
+    "models": "Show, fetch, take in, verify, promote and roll back models.",
     "migrate": "Bring the database to the newest schema.",
     "api": "Run the HTTP service.",
     "control": "Run the process that admits work and re-opens expired leases.",

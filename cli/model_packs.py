@@ -16,7 +16,8 @@ from pipeline.errors import InvalidField, ModelUnavailable
 from pipeline.imaging.decode import decode
 from pipeline.models import goldens as golden_records
 from pipeline.models.golden_pictures import LONGEST_SIDE, recipe_of, recipes_for
-from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.room import ModelRoom
 from storage import open_storage
 from tasks.model_versions import read_entry, register

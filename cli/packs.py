@@ -23,12 +23,15 @@ class PackSettings(BaseSettings):
 
     packs: str = Field("starter", description="Packs in order of preference, separated by commas")
     root: Path = Field(PACKS, description="Directory that holds one folder per pack")
-    mirror: Path | None = Field(None, description="Directory that holds public weights, by file name")
+    mirror: str | None = Field(None, description="Directory or address that holds public weights, by file name")
 
 
 @dataclass(frozen=True, slots=True)
 class PackedModel:
-    """One model of a pack; `state` is ok, missing (no file) or damaged (another SHA-256 than the manifest's)."""
+    """One model of a pack; `state` is ok, missing (no file) or damaged (another SHA-256 than the manifest's).
+
+    `bytes` is the file's size, the manifest's word for it while it is missing, or None.
+    """
 
     pack: str
     name: str
@@ -38,6 +41,7 @@ class PackedModel:
     sha256: str
     licence: str
     state: str
+    bytes: int | None = None
 
 
 def models(settings: PackSettings) -> list[PackedModel]:
@@ -50,17 +54,33 @@ def _pack(settings: PackSettings, pack: str) -> Iterator[PackedModel]:
     folder = settings.root / pack
     manifest = tomllib.loads((folder / "manifest.toml").read_text())
     for entry in manifest.get("model", []):
-        yield _model(pack, entry, [folder, *([settings.mirror] if settings.mirror else [])])
+        places = [folder / entry["file"]]
+        if settings.mirror and "://" not in settings.mirror:  # as loading: an address is for `models fetch` alone
+            places += [Path(settings.mirror) / entry["file"], Path(settings.mirror) / entry["sha256"]]
+        yield _model(pack, entry, places)
 
 
-def _model(pack: str, entry: dict[str, Any], folders: list[Path]) -> PackedModel:
-    path = next((folder / entry["file"] for folder in folders if (folder / entry["file"]).is_file()), None)
+def _model(pack: str, entry: dict[str, Any], places: list[Path]) -> PackedModel:
+    path = next((place for place in places if place.is_file()), None)
     state = "missing" if path is None else "ok" if _sha256(path) == entry["sha256"] else "damaged"
-    name, version, runtime, file = (str(entry.get(key, "")) for key in ("name", "version", "runtime", "file"))
-    return PackedModel(pack, name, version, runtime, file, entry["sha256"], str(entry.get("licence", "")), state)
+    name, version, runtime, file, sha, licence = (
+        str(entry.get(key, "")) for key in ("name", "version", "runtime", "file", "sha256", "licence")
+    )
+    size = path.stat().st_size if path else entry.get("bytes")
+    return PackedModel(pack, name, version, runtime, file, sha, licence, state, size)
+
+
+def same_file(path: Path, sha256: str) -> bool:
+    """Whether a file is there and has this digest."""
+    return path.is_file() and _sha256(path) == sha256
+
+
+def _sha256(path: Path) -> str:
+    about = path.stat()
+    return _sha256_of(path, about.st_size, about.st_mtime_ns)
 
 
 @cache
-def _sha256(path: Path) -> str:
+def _sha256_of(path: Path, _size: int, _changed_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -26,14 +26,16 @@ def admit(connection: sa.Connection, window: int, page: int = 200) -> list[Ready
 
 _CHOOSE = """
     WITH under_way AS (
-        SELECT tenant_id, count(*) AS n FROM scan
-        WHERE lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL GROUP BY tenant_id
+        SELECT t.id AS tenant_id, (
+            SELECT count(*) FROM scan
+            WHERE tenant_id = t.id AND lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL) AS n
+        FROM tenant t
     ), waiting AS (
-        SELECT w.id, w.created_at, coalesce(u.n, 0) + row_number() OVER (PARTITION BY t.id ORDER BY w.created_at, w.id)
+        SELECT w.id, w.created_at, u.n + row_number() OVER (PARTITION BY u.tenant_id ORDER BY w.created_at, w.id)
                AS turn
-        FROM tenant t LEFT JOIN under_way u ON u.tenant_id = t.id
+        FROM under_way u
         CROSS JOIN LATERAL (
-            SELECT id, created_at FROM scan WHERE tenant_id = t.id AND admitted_at IS NULL
+            SELECT id, created_at FROM scan WHERE tenant_id = u.tenant_id AND admitted_at IS NULL
             ORDER BY created_at LIMIT :page) w
     )
     SELECT id FROM waiting ORDER BY turn, created_at

@@ -45,16 +45,25 @@ class Claim:
     input_sha256: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """What is first in the queues: its stage and lane, and whether it must be worked on alone."""
+
+    stage_id: int
+    lane: Lane
+    alone: bool
+
+
 def next_stage(
     connection: sa.Connection, queues: Sequence[str], stage_ids: Sequence[int], *, lane: Lane = Lane.BULK
-) -> tuple[int, bool] | None:
-    """Stage of the first claimable run in these queues, and whether that run must be worked on alone.
+) -> First | None:
+    """The first claimable run in these queues.
 
     With ``lane`` INTERACTIVE only interactive runs are looked at.
     """
     found = row(
         connection,
-        """SELECT first.stage_id, first.charged > 0 AS alone
+        """SELECT first.stage_id, first.lane, first.charged > 0 AS alone
            FROM unnest(CAST(:queues AS text[])) AS q(name) CROSS JOIN LATERAL (
                SELECT * FROM stage_run
                WHERE state = 'ready' AND waits_for IS NULL AND queue = q.name AND stage_id = ANY(:stages)
@@ -65,7 +74,7 @@ def next_stage(
         stages=list(stage_ids),
         lane=int(lane),
     )
-    return (found.stage_id, found.alone) if found else None
+    return First(found.stage_id, Lane(found.lane), found.alone) if found else None
 
 
 def claim(

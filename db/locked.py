@@ -105,49 +105,62 @@ def lock_scans(connection: sa.Connection, scan_ids: Iterable[UUID]) -> dict[UUID
 
 def load_runs(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> None:
     """Read the runs of locked scans, in pipeline order."""
-    found = rows(
-        connection,
-        """SELECT r.id, r.scan_id, r.stage_id, r.state, r.code, r.work, r.waits_for, r.attempts, result.digest
-           FROM stage_run r LEFT JOIN result ON result.id = r.result_id
-           WHERE r.scan_id = ANY(CAST(:ids AS uuid[]))""",
-        ids=[str(scan_id) for scan_id in scans],
-    )
-    specs = {
-        spec.id: spec
-        for pipeline_id in {scan.pipeline_id for scan in scans.values()}
-        for spec in pipelines.stages(connection, pipeline_id)
-    }
-    for r in sorted(found, key=lambda r: specs[r.stage_id].position):
-        spec = specs[r.stage_id]
-        state = RunState(r.state)
-        loaded = LockedRun(r.id, spec, Ending(state, r.code), r.digest, r.work, r.waits_for)
-        loaded.moved = state is RunState.READY and r.work is None and r.attempts == 0 and not spec.waits_for_others
-        scans[r.scan_id].runs[spec.name] = loaded
+    found = rows(connection, _LOAD_RUNS, ids=[str(scan_id) for scan_id in scans])
+    for r in found:
+        scan = scans[r.scan_id]
+        specs = {spec.id: spec for spec in pipelines.stages(connection, scan.pipeline_id)}
+        columns = zip(r.ids, r.stages, r.states, r.codes, r.digests, r.works, r.leaders, r.attempts, strict=True)
+        loaded = [_loaded(specs[stage_id], run_id, *rest) for run_id, stage_id, *rest in columns]
+        scan.runs = {each.spec.name: each for each in sorted(loaded, key=lambda each: each.spec.position)}
+
+
+def _loaded(
+    spec: StageSpec,
+    run_id: int,
+    state: str,
+    code: str | None,
+    digest: str | None,
+    work: str | None,
+    leader: int | None,
+    attempts: int,
+) -> LockedRun:
+    fresh = state == RunState.READY and work is None and attempts == 0 and not spec.waits_for_others
+    return LockedRun(run_id, spec, Ending(RunState(state), code), digest, work, leader, moved=fresh)
+
+
+_LOAD_RUNS = """
+    SELECT scan_id, array_agg(id) AS ids, array_agg(stage_id) AS stages, array_agg(state) AS states,
+           array_agg(code) AS codes, array_agg(work) AS works, array_agg(waits_for) AS leaders,
+           array_agg(attempts) AS attempts, array_agg((SELECT digest FROM result WHERE id = r.result_id)) AS digests
+    FROM stage_run r WHERE scan_id = ANY(CAST(:ids AS uuid[])) GROUP BY scan_id"""
+"""One row per scan: a row per run would cost more to take apart than to read."""
 
 
 def store(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> None:
-    """Write back what changed: runs, events, the scans' own status, and notes for the counts."""
-    moved = [
-        {
-            "id": r.id,
-            "state": str(r.ending.state),
-            "code": r.ending.code,
-            "work": r.work or None,
-            "waits_for": r.waits_for,
-            "result_id": r.result_id,
-            "reused_from": r.reused_from,
-        }
-        for scan in scans.values()
-        for r in scan.runs.values()
-        if r.moved
-    ]
-    if moved:
-        run(connection, _STORE_RUNS, runs=records(moved))
+    """Write back what changed, in one statement: runs, events, the scans' own status, and notes for the counts."""
+    moved = [_run_row(each) for scan in scans.values() for each in scan.runs.values() if each.moved]
     events = [event for scan in scans.values() for event in scan.events]
-    if events:
-        run(connection, _STORE_EVENTS, events=records(events))
-        run(connection, _STORE_SCANS, scans=records(_scan_rows(scans)))
-    _store_deltas(connection, scans)
+    if moved or events:
+        run(
+            connection,
+            _STORE,
+            runs=records(moved),
+            events=records(events),
+            scans=records(_scan_rows(scans)),
+            deltas=records(_delta_rows(scans)),
+        )
+
+
+def _run_row(each: LockedRun) -> dict[str, object]:
+    return {
+        "id": each.id,
+        "state": str(each.ending.state),
+        "code": each.ending.code,
+        "work": each.work or None,
+        "waits_for": each.waits_for,
+        "result_id": each.result_id,
+        "reused_from": each.reused_from,
+    }
 
 
 def _scan_rows(scans: Mapping[UUID, LockedScan]) -> list[dict[str, object]]:
@@ -158,46 +171,42 @@ def _scan_rows(scans: Mapping[UUID, LockedScan]) -> list[dict[str, object]]:
     ]
 
 
-def _store_deltas(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> None:
-    """Note changes of status, as −1 of the old one and +1 of the new one."""
+def _delta_rows(scans: Mapping[UUID, LockedScan]) -> list[dict[str, object]]:
+    """Changes of status, as −1 of the old one and +1 of the new one."""
     deltas: dict[tuple[str, str | None, str], int] = defaultdict(int)
     for scan in scans.values():
         if scan.status_was is not None:
             batch = str(scan.batch_id) if scan.batch_id else None
             deltas[str(scan.tenant_id), batch, str(scan.status)] += 1
             deltas[str(scan.tenant_id), batch, str(scan.status_was)] -= 1
-    found = [
+    return [
         {"tenant_id": tenant, "batch_id": batch, "status": status, "delta": delta}
         for (tenant, batch, status), delta in deltas.items()
         if delta
     ]
-    if found:
-        run(connection, _STORE_DELTAS, deltas=records(found))
 
 
-_STORE_RUNS = """
-    UPDATE stage_run r SET
-        state = m.state, code = m.code, work = m.work, waits_for = m.waits_for,
-        result_id = coalesce(m.result_id, r.result_id), reused_from = m.reused_from,
-        ready_at = CASE WHEN m.state = 'ready' THEN coalesce(r.ready_at, clock_timestamp()) ELSE r.ready_at END,
-        finished_at = CASE WHEN m.state = 'ready' THEN NULL ELSE clock_timestamp() END
-    FROM jsonb_to_recordset(CAST(:runs AS jsonb)) AS m(id bigint, state text, code text, work text, waits_for bigint,
-                                                       result_id bigint, reused_from bigint)
-    WHERE r.id = m.id AND r.state IN ('blocked', 'ready')"""
-
-_STORE_EVENTS = """
-    INSERT INTO event (scan_id, seq, kind, data)
-    SELECT scan_id, seq, kind, data
-    FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(scan_id uuid, seq bigint, kind text, data jsonb)"""
-
-_STORE_SCANS = """
+_STORE = """
+    WITH moved AS (
+        UPDATE stage_run r SET
+            state = m.state, code = m.code, work = m.work, waits_for = m.waits_for,
+            result_id = coalesce(m.result_id, r.result_id), reused_from = m.reused_from,
+            ready_at = CASE WHEN m.state = 'ready' THEN coalesce(r.ready_at, clock_timestamp()) ELSE r.ready_at END,
+            finished_at = CASE WHEN m.state = 'ready' THEN NULL ELSE clock_timestamp() END
+        FROM jsonb_to_recordset(CAST(:runs AS jsonb)) AS m(id bigint, state text, code text, work text,
+                                                           waits_for bigint, result_id bigint, reused_from bigint)
+        WHERE r.id = m.id AND r.state IN ('blocked', 'ready')
+    ), told AS (
+        INSERT INTO event (scan_id, seq, kind, data)
+        SELECT scan_id, seq, kind, data
+        FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(scan_id uuid, seq bigint, kind text, data jsonb)
+    ), counted AS (
+        INSERT INTO count_delta (tenant_id, batch_id, status, delta)
+        SELECT tenant_id, batch_id, status, delta
+        FROM jsonb_to_recordset(CAST(:deltas AS jsonb)) AS d(tenant_id uuid, batch_id uuid, status text, delta bigint)
+    )
     UPDATE scan SET status = m.status, code = m.code, event_seq = m.seq,
         started_at = CASE WHEN m.status <> 'queued' THEN coalesce(started_at, clock_timestamp()) END,
         finished_at = CASE WHEN m.ended THEN coalesce(finished_at, clock_timestamp()) END
     FROM jsonb_to_recordset(CAST(:scans AS jsonb)) AS m(id uuid, status text, code text, seq bigint, ended boolean)
     WHERE scan.id = m.id"""
-
-_STORE_DELTAS = """
-    INSERT INTO count_delta (tenant_id, batch_id, status, delta)
-    SELECT tenant_id, batch_id, status, delta
-    FROM jsonb_to_recordset(CAST(:deltas AS jsonb)) AS d(tenant_id uuid, batch_id uuid, status text, delta bigint)"""

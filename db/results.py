@@ -78,14 +78,9 @@ def complete(connection: sa.Connection, answers: Sequence[Answer], profile: str)
     if not ours:
         return Completed(frozenset(), [])
     stored = _store_results(connection, [answer for answer in ours if answer.lasting], profile)
-    _end_runs(connection, ours, stored)
+    followed = _end_runs(connection, ours, stored)
     ended = frozenset(answer.claim.run_id for answer in ours if answer.outcome is not RunState.READY)
-    waiting = rows(
-        connection,
-        "SELECT 1 FROM stage_run WHERE waits_for IS NOT NULL AND waits_for = ANY(CAST(:ended AS bigint[])) LIMIT 1",
-        ended=sorted(ended),
-    )
-    return Completed(ended, settle(connection, scans, ended), followed=bool(waiting))
+    return Completed(ended, settle(connection, scans, ended), followed=not followed.isdisjoint(ended))
 
 
 def _store_results(connection: sa.Connection, answers: Sequence[Answer], profile: str) -> dict[int, sa.Row[Any]]:
@@ -162,8 +157,10 @@ _LINK_ARTIFACTS = """
     FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS l(result_id bigint, name text, artifact_id bigint) RETURNING 1"""
 
 
-def _end_runs(connection: sa.Connection, answers: Sequence[Answer], results: Mapping[int, sa.Row[Any]]) -> None:
-    rows(connection, _END_RUNS, ends=records(_end_row(answer, results.get(answer.claim.run_id)) for answer in answers))
+def _end_runs(connection: sa.Connection, answers: Sequence[Answer], results: Mapping[int, sa.Row[Any]]) -> set[int]:
+    """End the runs; ids of those that equal runs wait for."""
+    ends = records(_end_row(answer, results.get(answer.claim.run_id)) for answer in answers)
+    return {r.id for r in rows(connection, _END_RUNS, ends=ends) if r.followed}
 
 
 def _end_row(answer: Answer, result: sa.Row[Any] | None) -> dict[str, object]:
@@ -186,7 +183,8 @@ _END_RUNS = """
         finished_at = CASE WHEN e.state = 'ready' THEN NULL ELSE clock_timestamp() END
     FROM jsonb_to_recordset(CAST(:ends AS jsonb)) AS e(id bigint, state text, code text, result_id bigint,
                                                        compute_ms float, retry_in_s float)
-    WHERE r.id = e.id RETURNING 1"""
+    WHERE r.id = e.id
+    RETURNING r.id, EXISTS (SELECT FROM stage_run f WHERE f.waits_for IS NOT NULL AND f.waits_for = r.id) AS followed"""
 
 
 def settle_followers(connection: sa.Connection, leaders: Sequence[int] | None = None) -> list[Ready]:

@@ -18,6 +18,17 @@ Connection: TypeAlias = sa.Connection
 
 CONNECT_TIMEOUT_S = 5
 LOCK_TIMEOUT_MS = 3_000
+PLANS = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "plan_cache_mode=force_generic_plan",
+        "enable_seqscan=off",
+        "enable_hashjoin=off",
+        "enable_mergejoin=off",
+    )
+)
+"""Every statement of the ledger touches few rows, each by an index. A plan is kept for as long as its connection, and
+one that was made while a table was small would read all of it when it is large."""
 
 
 class Database:
@@ -29,7 +40,7 @@ class Database:
         ``ask_first``: try a pooled connection before each use. Without, a round trip is saved, and the first use after
         a lost connection raises StorageUnavailable: for callers that come again anyway.
         """
-        options = f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={LOCK_TIMEOUT_MS}"
+        options = f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={LOCK_TIMEOUT_MS} {PLANS}"
         self.engine = sa.create_engine(
             settings.database_url.get_secret_value(),
             pool_size=settings.db_pool_size,

@@ -106,7 +106,10 @@ def authenticate(connection: sa.Connection, token: str) -> Principal | None:
 def list_keys(connection: sa.Connection, tenant_id: UUID) -> list[KeyRow]:
     """A tenant's keys, newest first."""
     found = rows(
-        connection, "SELECT * FROM api_key WHERE tenant_id = :tenant ORDER BY created_at DESC", tenant=tenant_id
+        connection,
+        """SELECT id, name, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_key
+           WHERE tenant_id = :tenant ORDER BY created_at DESC""",
+        tenant=tenant_id,
     )
     return [
         KeyRow(r.id, r.name, tuple(r.scopes), r.created_at, r.expires_at, r.revoked_at, r.last_used_at) for r in found

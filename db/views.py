@@ -101,9 +101,10 @@ def page(
         f"""{_SUMMARY}
             WHERE s.tenant_id = :tenant AND (CAST(:status AS text) IS NULL OR s.status = :status)
               AND (CAST(:system AS text) IS NULL OR p.system = :system)
-              AND (CAST(:after AS uuid) IS NULL
-                   OR (s.created_at, s.id) < (SELECT created_at, id FROM scan
-                                              WHERE id = CAST(:after AS uuid) AND tenant_id = :tenant))
+              AND (s.created_at, s.id) < (
+                  CASE WHEN CAST(:after AS uuid) IS NULL THEN 'infinity'
+                       ELSE (SELECT created_at FROM scan WHERE id = CAST(:after AS uuid) AND tenant_id = :tenant) END,
+                  coalesce(CAST(:after AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
             ORDER BY s.created_at DESC, s.id DESC LIMIT :limit""",  # noqa: S608  both halves are literals
         tenant=tenant_id,
         status=status,

@@ -96,7 +96,10 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One detected object: box, confidence in 0..1 and class label."""
+    """One detected object: box, confidence and class label.
+
+    A network's confidence lies in 0..1; a cascade's is its number of neighbouring hits (2, 3, …) and no probability.
+    """
 
     box: BoundingBox
     confidence: float

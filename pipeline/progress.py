@@ -35,10 +35,11 @@ def advance(stages: Sequence[StageNeeds], runs: Mapping[str, Ending]) -> dict[st
     for stage in stages:
         if runs[stage.name].state is not RunState.BLOCKED:
             continue
-        waited_for = {name: moves.get(name, runs[name]).state for name in (*stage.needs, *stage.optional)}
-        if not all(state.terminal for state in waited_for.values()):
+        needed = [moves.get(name, runs[name]).state for name in stage.needs]
+        waited_for = [*needed, *(moves.get(name, runs[name]).state for name in stage.optional)]
+        if not all(state.terminal for state in waited_for):
             continue
-        if all(waited_for[name] is RunState.OK for name in stage.needs):
+        if all(state is RunState.OK for state in needed):
             moves[stage.name] = Ending(RunState.READY)
         else:
             moves[stage.name] = Ending(RunState.SKIPPED, UPSTREAM_NOT_OK)

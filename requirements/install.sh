@@ -46,6 +46,19 @@ with_pip() {
     .venv/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
 }
 
+# PyTorch reads TorchScript files. It comes only if pip finds a build of this version in a folder that it was told of
+# (PIP_FIND_LINKS), without any index.
+with_torch() {
+    local torch="torch==2.13.0" pip=("$python" -m pip --python .venv/bin/python install --quiet)
+    if "${pip[@]}" --no-index --no-deps --dry-run "$torch" >/dev/null 2>&1 &&
+        say "installing $torch" &&
+        "${pip[@]}" -r requirements/torch.txt &&
+        "${pip[@]}" --no-index --no-deps "$torch"; then
+        return
+    fi
+    say "no build of $torch without the network: tests of TorchScript files will be skipped"
+}
+
 python=$(python_of_choice)
 case $purpose in demo) size="about 700 MB" ;; *) size="about 2.5 GB" ;; esac
 if uv --version >/dev/null 2>&1; then
@@ -55,5 +68,6 @@ else
     done_with_uv=no
 fi
 if [ "$done_with_uv" = no ]; then with_pip; fi
+if [ "$purpose" = test ]; then with_torch; fi
 touch ".venv/.$purpose-ready"
 if [ "$purpose" = test ]; then touch .venv/.demo-ready; fi # test.in holds demo.in

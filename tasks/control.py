@@ -11,6 +11,9 @@ from pipeline.definition import Pipeline
 from tasks.queue import Doorbell
 from tasks.registry import ModelLoader
 
+PAGE = 200
+"""Bulk scans admitted in one transaction."""
+
 
 def publish(database: Database, known: Iterable[Pipeline], room: ModelLoader) -> None:
     """Store each pipeline with its models' digests; new scans get that version from now on."""
@@ -32,7 +35,8 @@ def publish_current(connection: Connection, known: Iterable[Pipeline], room: Mod
 def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
     """Re-open lost leases, admit bulk scans, let followers of ended runs go on, fold counts.
 
-    Returns whether it admitted any: there may be room for more at once.
+    Returns whether it admitted a whole page: then more are waiting. After a smaller one a pause lets the next ones
+    gather, so that bulk scans come in full micro-batches even while a client is still submitting them.
     """
     with database.begin() as connection:
         reopened = ledger.expire(connection)
@@ -41,9 +45,9 @@ def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
         freed = settle_followers(connection)
     bell.ring(freed)
     with database.begin() as connection:
-        admitted = admission.admit(connection, bulk_window)
+        admitted = admission.admit(connection, bulk_window, PAGE)
     bell.ring(admitted)
     with database.begin() as connection:
         admission.fold_counts(connection)
         admission.forget_workers(connection)
-    return bool(admitted)
+    return len(admitted) >= PAGE

@@ -6,7 +6,14 @@ import errno
 from dataclasses import dataclass
 
 from pipeline.contracts import RunState
-from pipeline.errors import OutsideError, ScanmillError, ServiceError, WorkerDiskFull
+from pipeline.errors import (
+    ModelOutOfMemory,
+    ModelRunFailed,
+    OutsideError,
+    ScanmillError,
+    ServiceError,
+    WorkerDiskFull,
+)
 
 OUTSIDE_TRIES = 4
 """Attempts on somebody else's server before its failure is the answer."""
@@ -30,10 +37,11 @@ def rule(error: Exception, attempts: int) -> Ruling:
     """How a run ends whose ``attempts``-th attempt raised ``error``."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         error = WorkerDiskFull(str(error))
-    if not isinstance(error, ScanmillError):
+    if isinstance(error, ModelOutOfMemory | ModelRunFailed) or not isinstance(error, ScanmillError):
+        code = error.code if isinstance(error, ScanmillError) else ScanmillError.code
         if attempts < BUG_TRIES:
-            return Ruling(RunState.READY, ScanmillError.code, _backoff(attempts))
-        return Ruling(RunState.FAILED, ScanmillError.code)
+            return Ruling(RunState.READY, code, _backoff(attempts))
+        return Ruling(RunState.FAILED, code)
     again = error.retryable and (
         isinstance(error, ServiceError) or (isinstance(error, OutsideError) and attempts < OUTSIDE_TRIES)
     )

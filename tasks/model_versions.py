@@ -19,7 +19,8 @@ from pipeline.errors import (
     VersionTaken,
 )
 from pipeline.models import goldens as golden_records
-from pipeline.models.manifest import ManifestError, ModelEntry, entry_of
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import ModelEntry, entry_of
 from storage import Storage
 from storage.keys import model_key
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -38,18 +38,37 @@ Watch = Callable[[Runnable, Sequence[Claim], bool], AbstractContextManager[None]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stage to claim runs of: those of ``run_ids``, or the first in the queues when None."""
+    """A stage to claim runs of: those of ``run_ids``, or when None the first ``room`` in the queues."""
 
     stage_id: int
     lane: Lane
     run_ids: tuple[int, ...] | None
-    alone: bool = False
+    room: int = 0
 
     def left(self, claims: Sequence[Claim]) -> list[Turn]:
         """What is left of the turn when some of its runs were claimed."""
+        if self.run_ids is None:
+            room = self.room - len(claims) if self.lane is Lane.BULK else 0
+            return [replace(self, room=room)] if room > 0 else []
         taken = {claim.run_id for claim in claims}
-        left = tuple(run_id for run_id in self.run_ids or () if run_id not in taken)
+        left = tuple(run_id for run_id in self.run_ids if run_id not in taken)
         return [replace(self, run_ids=left)] if left else []
+
+
+def merged(turns: Iterable[Turn]) -> deque[Turn]:
+    """The same work in the same order, with the named runs of one stage and lane in one turn, at the first's place."""
+    found: list[Turn] = []
+    place: dict[tuple[int, Lane], int] = {}
+    for turn in turns:
+        key = (turn.stage_id, turn.lane)
+        if turn.run_ids is None or key not in place:
+            if turn.run_ids is not None:
+                place[key] = len(found)
+            found.append(turn)
+        else:
+            first = found[place[key]]
+            found[place[key]] = replace(first, run_ids=(*(first.run_ids or ()), *turn.run_ids))
+    return deque(found)
 
 
 class Hands:
@@ -112,9 +131,17 @@ class Hands:
             completed = self._run(self._registry.runnable[turn.stage_id], claims, carried)
             carried = True
             ended += len(completed.ended)
-            todo.extendleft(reversed([*self._pass_on(completed.ready), *turn.left(claims)]))
+            todo = merged([*self._then(turn, claims, completed.ready), *todo])
             fp(f"{self._registry.runnable[turn.stage_id].spec.name}.after_ring")
         return ended
+
+    def _then(self, turn: Turn, claims: Sequence[Claim], ready: Sequence[Ready]) -> list[Turn]:
+        """What comes next: an urgent scan goes on to its end; bulk ones first do the stage together, up to BATCH_SIZE.
+
+        A slow stage cuts small micro-batches. Carried on as they come they would make all the later ones small too.
+        """
+        onward, rest = self._pass_on(ready), turn.left(claims)
+        return [*rest, *onward] if turn.lane is Lane.BULK else [*onward, *rest]
 
     def _called(self, run_ids: Sequence[int]) -> list[Turn]:
         with self._database.begin() as connection:
@@ -135,7 +162,7 @@ class Hands:
 
     def _next(self, connection: Connection, lane: Lane) -> list[Turn]:
         found = ledger.next_stage(connection, self._queues, list(self._registry.runnable), lane=lane)
-        return [Turn(found[0], lane, None, alone=found[1])] if found else []
+        return [Turn(found.stage_id, found.lane, None, 1 if found.alone else self._batch_size)] if found else []
 
     def _learn(self) -> None:
         with self._database.begin() as connection:
@@ -144,9 +171,10 @@ class Hands:
     def _limit(self, turn: Turn) -> int:
         """How many runs to claim. Of a stage that this child has not run yet, one: nobody knows how long it takes."""
         seconds = self._seconds.get(turn.stage_id)
-        if turn.alone or seconds is None:
+        if seconds is None:
             return 1
-        return min(self._batch_size, max(1, int(EXPECTED_BATCH_S / seconds)))
+        most = self._batch_size if turn.run_ids is not None else turn.room
+        return min(most, max(1, int(EXPECTED_BATCH_S / seconds)))
 
     def _claim(self, todo: deque[Turn]) -> tuple[Turn, list[Claim]]:
         """Take the next turn off ``todo`` and claim its runs; before a bulk turn, an interactive one if any waits."""

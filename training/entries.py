@@ -55,6 +55,7 @@ class Entry:
     weak: tuple[str, ...]
     thresholds: Mapping[str, float] = field(default_factory=dict)
     crop_scale: float | None = None
+    explanation: Mapping[str, Any] = field(default_factory=dict)
 
 
 VALIDATOR: Final = Entry(
@@ -175,6 +176,7 @@ def area(name: str) -> Entry:
         scored_on=("cat_eye_conjunctivitis",) if kind == "eye" else (),
         thresholds={},
         crop_scale=crops.CROP_SCALE[kind],
+        explanation={"method": "grad-cam", "layer": "top_activation", "form": "logit_difference"},
         good_for="showing the pipeline: crop, finding, heat map",
         not_for="any statement about an animal's health: no veterinarian labelled anything, the abnormal pictures are "
         "painted",

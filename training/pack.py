@@ -9,6 +9,7 @@ from typing import Any, Final
 from training.cards import card
 from training.entries import ENTRIES, LICENCE, TERMS, Entry
 from training.export import sha256
+from training.toml import lines, quoted
 
 VERSION: Final = "1.0.0"
 SOURCE: Final = "python -m training.run {recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH"
@@ -65,6 +66,8 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         lines({"layout": "NHWC", "colour": "RGB"} | dict(entry.input)),
     ]
     parts += ["\n[model.outputs]\n", lines(entry.outputs)]
+    if entry.explanation:
+        parts += ["\n[model.explanation]\n", lines(entry.explanation)]
     if entry.labels:
         parts += ["\n[model.labels]\n", lines(entry.labels)]
     if thresholds := {**entry.thresholds, **measured.get("thresholds", {})}:
@@ -76,30 +79,6 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
             lines({**named, "n": metric["n"], "on": metric["on"]}),
         ]
     return "".join(parts)
-
-
-def lines(facts: Any) -> str:
-    """`key = value` lines of TOML."""
-    return "".join(f"{key} = {value_of(value)}\n" for key, value in facts.items())
-
-
-def value_of(value: Any) -> str:
-    """A TOML value; lists of texts go one to a line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, list | tuple):
-        inside = ", ".join(value_of(item) for item in value)
-        if len(inside) < 100:
-            return f"[{inside}]"
-        return "[\n" + "".join(f"    {value_of(item)},\n" for item in value) + "]"
-    return repr(value)
-
-
-def quoted(text: str) -> str:
-    """A basic TOML string."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,33 @@
-"""`scanmill models list`, and the verbs on versions (`cli.model_verbs`)."""
+"""`scanmill models`: `list` and `fetch`; taking models in (`cli.models_add`); the verbs on versions (`cli.model_verbs`)."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from cli import model_verbs, output
+from cli import fetching, model_verbs, models_add, output
 from cli.output import Exit, Json
 from cli.packs import PackedModel, PackSettings, models
 
 app = typer.Typer(no_args_is_help=True)
+Packs = Annotated[list[str] | None, typer.Option("--pack", help="Another pack; may be given more than once.")]
 
 
 @app.callback()
 def group() -> None:
-    """Show, verify, promote and roll back models."""
+    """Show, fetch, take in, verify, promote and roll back models."""
 
 
 @app.command("list")
-def show(as_json: Json = False) -> None:
+def show(pack: Packs = None, as_json: Json = False) -> None:
     """List the models of SCANMILL_MODEL_PACKS; fails when a file is missing or is not what its manifest says."""
     with output.exits(as_json):
+        settings = PackSettings()
         try:
-            found = models(PackSettings())
+            found = models(settings.model_copy(update={"packs": ",".join(pack)}) if pack else settings)
         except (OSError, ValueError, KeyError) as error:
             output.fail(Exit.FAILED, f"a manifest cannot be read: {error}", as_json)
         output.emit([asdict(model) for model in found], as_json, lambda: output.console.print(_table(found)))
@@ -32,15 +35,17 @@ def show(as_json: Json = False) -> None:
         raise typer.Exit(int(Exit.FAILED))
 
 
+app.command("fetch")(fetching.fetch)
+app.command("add")(models_add.add)
 model_verbs.attach(app)
 
 
 def _table(found: list[PackedModel]) -> Table:
     table = Table(
-        "model", "version", "pack", "runtime", "file", "SHA-256", "licence", "state", box=None, pad_edge=False
+        "model", "version", "pack", "runtime", "file", "size", "SHA-256", "licence", "state", box=None, pad_edge=False
     )
     for model in found:
         state = model.state if model.state == "ok" else f"[bold red]{model.state}[/bold red]"
-        sha = model.sha256[:12]
-        table.add_row(model.name, model.version, model.pack, model.runtime, model.file, sha, model.licence, state)
+        sha, size = model.sha256[:12], f"{model.bytes / 1e6:.1f} MB" if model.bytes else ""
+        table.add_row(model.name, model.version, model.pack, model.runtime, model.file, size, sha, model.licence, state)
     return table

@@ -9,6 +9,14 @@ class ModelOutputInvalid(ScanmillError):
     """The model's answer was not valid and was thrown away."""
 
 
+class ModelOutOfMemory(ScanmillError):
+    """Memory ran out while a model worked on the picture."""
+
+
+class ModelRunFailed(ScanmillError):
+    """A model broke off while it worked on the picture."""
+
+
 class ModelLoadError(ServiceError):
     """A model could not be loaded."""
 
@@ -19,6 +27,10 @@ class ModelUnavailable(ServiceError):
 
 class StorageUnavailable(ServiceError):
     """Storage or database is away; try again a little later."""
+
+
+class ConverterUnavailable(ServiceError):
+    """What converts this kind of model is not installed here."""
 
 
 class DecoderUnavailable(ServiceError):

@@ -75,3 +75,7 @@ class ArtifactExpired(RequestError, status=410):
 
 class Overloaded(RequestError, status=503, retryable=True):
     """Too many requests are waiting; try again a little later."""
+
+
+class ModelRefused(RequestError, status=422):
+    """The model file is not accepted."""

@@ -21,7 +21,7 @@ import signal
 import struct
 from collections.abc import Collection
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, _PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _SECCOMP_MODE_FILTER = 2
 _NOBODY = 65534
 _OPEN_FILES = 4
@@ -29,9 +29,9 @@ _OPEN_FILES = 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-_CALLS = {
+CALLS = {
     "read": (0, 63),
     "write": (1, 64),
     "close": (3, 57),
@@ -71,9 +71,9 @@ def confine(parent: int, memory_bytes: int, cpu_s: int) -> list[str]:
     ``parent`` is the process that forked this one, from its main thread. ``memory_bytes`` bounds the address space,
     libraries included. This process must have one thread. Raises OSError when a lock that every Linux has is refused.
     """
-    missing = [] if _leave_root() else ["other user"]
+    missing = [] if leave_root() else ["other user"]
     # After the change of user, which undoes it. The parent may have died before it could count.
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     for what, limit in (
@@ -86,8 +86,8 @@ def confine(parent: int, memory_bytes: int, cpu_s: int) -> list[str]:
         resource.setrlimit(what, (limit, limit))
     # The soft limit ends the process with SIGXCPU, which tells its story; the hard one only kills.
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(_PR_SET_DUMPABLE, 0)
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    prctl(PR_SET_DUMPABLE, 0)
     if not _filter_system_calls():
         missing.append("seccomp")
     return missing
@@ -109,7 +109,7 @@ def probe(memory_bytes: int, cpu_s: int) -> list[str]:
     return missing.split(",") if missing else []
 
 
-def _leave_root() -> bool:
+def leave_root() -> bool:
     """Become nobody. A container that took the right to do so away took root's powers with it."""
     if os.geteuid() != 0:
         return True
@@ -122,7 +122,8 @@ def _leave_root() -> bool:
     return True
 
 
-def _prctl(option: int, value: int, pointer: ctypes.Array[ctypes.c_char] | None = None) -> None:
+def prctl(option: int, value: int, pointer: ctypes.Array[ctypes.c_char] | None = None) -> None:
+    """The system call of that name. Raises OSError."""
     if _libc.prctl(option, ctypes.c_ulong(value), pointer, ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"prctl {option}: {os.strerror(code)}")
@@ -140,9 +141,9 @@ def _program(architecture: int, allowed: Collection[int]) -> bytes:
 
 # Built once: every child of a server installs the same filter.
 _machine = platform.machine()
-_known = _machine in _MACHINES
-_numbers = [numbers[list(_MACHINES).index(_machine)] for numbers in _CALLS.values()] if _known else []
-_code = ctypes.create_string_buffer(_program(_MACHINES.get(_machine, 0), _numbers))
+_known = _machine in MACHINES
+_numbers = [numbers[list(MACHINES).index(_machine)] for numbers in CALLS.values()] if _known else []
+_code = ctypes.create_string_buffer(_program(MACHINES.get(_machine, 0), _numbers))
 _filter = ctypes.create_string_buffer(struct.pack("@HP", (len(_code) - 1) // 8, ctypes.addressof(_code)))
 
 
@@ -150,7 +151,7 @@ def _filter_system_calls() -> bool:
     if not _known:
         return False
     try:
-        _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _filter)
+        prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _filter)
     except OSError:
         return False
     return True

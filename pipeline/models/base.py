@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
@@ -9,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 import numpy as np
 from typing_extensions import TypeVar
 
-from pipeline.errors import ModelLoadError, ModelOutputInvalid, ModelUnavailable, ScanmillError
+from pipeline.errors import (
+    ModelLoadError,
+    ModelOutOfMemory,
+    ModelOutputInvalid,
+    ModelRunFailed,
+    ModelUnavailable,
+    ScanmillError,
+)
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -23,19 +31,28 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float32]
     Tensor: TypeAlias = NDArray[Any]
 
+log = logging.getLogger(__name__)
+
 Answer = TypeVar("Answer", default=Any)
 Family = TypeVar("Family", bound="Model[Any]")
+
+
+_NO_MEMORY = ("bad_alloc", "out of memory", "failed to allocate", "insufficient memory", "smaller than requested bytes")
+"""What ONNX Runtime, CUDA, LiteRT and OpenCV write."""
 
 
 class Model(ABC, Generic[Answer]):
     """A network that speaks the house's words. One subclass per family; ``entry`` holds what differs between networks.
 
-    A picture is uint8 RGB (h, w, 3) of any size. An answer that is not finite or not in its range becomes
-    ModelOutputInvalid for that picture alone.
+    A picture is uint8 RGB (h, w, 3) of any size; a family over numbers takes vectors [F] in its place. An answer that
+    is not finite or not in its range becomes ModelOutputInvalid for that picture alone, and so does a pass that breaks
+    off (ModelRunFailed) or finds no memory (ModelOutOfMemory).
     """
 
     roles: ClassVar[tuple[frozenset[str], ...]]
     """The sets of output roles of which one must be in the manifest."""
+    marked: ClassVar[frozenset[str]] = frozenset()
+    """Roles that may be not finite without spoiling the answer; the family marks them in it."""
 
     def __init__(self, entry: ModelEntry, session: Session) -> None:
         self.entry = entry
@@ -44,11 +61,16 @@ class Model(ABC, Generic[Answer]):
             raise ModelLoadError(f"{entry.name}: outputs must name one of {[sorted(wanted) for wanted in self.roles]}")
         if entry.input.name not in session.input_names:
             raise ModelLoadError(f"{entry.name}: the network has no input {entry.input.name!r}")
+        given, wanted = session.input_shapes.get(entry.input.name, ()), (None, *entry.input.shape)
+        if given and not (
+            len(given) == len(wanted) and all(a in (None, b) or b is None for a, b in zip(given, wanted, strict=True))
+        ):
+            raise ModelLoadError(f"{entry.name}: the network takes {given}, the manifest gives {entry.input.shape}")
         if missing := set(entry.outputs.values()) - session.output_names:
             raise ModelLoadError(f"{entry.name}: the network has no outputs {sorted(missing)}")
 
     @abstractmethod
-    def pre_process(self, pictures: Sequence[Pixels]) -> Tensor:
+    def pre_process(self, pictures: Sequence[Tensor]) -> Tensor:
         """Pictures to one batch [N,...] as the network wants it."""
 
     def forward(self, batch: Tensor) -> dict[str, Tensor]:
@@ -57,30 +79,40 @@ class Model(ABC, Generic[Answer]):
         return {role: np.concatenate([found[role] for found in passes])[: len(batch)] for role in self.entry.outputs}
 
     @abstractmethod
-    def post_process(self, outputs: Mapping[str, Tensor], picture: Pixels) -> Answer:
+    def post_process(self, outputs: Mapping[str, Tensor], picture: Tensor) -> Answer:
         """One picture's share of the outputs, role → [...], to its answer. Raises ModelOutputInvalid."""
 
-    def predict(self, pictures: Sequence[Pixels]) -> list[Answer | ScanmillError]:
-        """Answer each picture, in order. An answer never depends on the other pictures."""
+    def predict(self, pictures: Sequence[Tensor]) -> list[Answer | ScanmillError]:
+        """Answer each picture, in order. An answer never depends on the other pictures; an error harms its own alone."""
         if not pictures:
             return []
         try:
             outputs = self.forward(self.pre_process(pictures))
-        except ModelOutputInvalid as error:
-            return [error for _ in pictures]
+        except Exception as error:  # noqa: BLE001  runtimes raise what they like; each picture ends by itself
+            if len(pictures) > 1:
+                return [answer for picture in pictures for answer in self.predict([picture])]
+            return [self._told(error)]
         return [
             self._answer({role: array[index] for role, array in outputs.items()}, picture)
             for index, picture in enumerate(pictures)
         ]
 
-    def _answer(self, outputs: Mapping[str, Tensor], picture: Pixels) -> Answer | ScanmillError:
+    def _answer(self, outputs: Mapping[str, Tensor], picture: Tensor) -> Answer | ScanmillError:
         try:
             for role, array in outputs.items():
-                if not np.isfinite(array).all():
+                if array.dtype.kind not in "fiub" or (role not in self.marked and not np.isfinite(array).all()):
                     raise ModelOutputInvalid(f"{self.entry.name}: {role} is not finite")
             return self.post_process(outputs, picture)
-        except ModelOutputInvalid as error:
+        except Exception as error:  # noqa: BLE001  as above
+            return self._told(error)
+
+    def _told(self, error: Exception) -> ScanmillError:
+        """What a picture is told of an error: ours as it is, a runtime's as one of ours, with its trace in the log."""
+        if isinstance(error, ScanmillError):
             return error
+        log.warning("%s broke off", self.entry.name, exc_info=error)
+        kind = ModelOutOfMemory if memory_ran_out(error) else ModelRunFailed
+        return kind(f"{self.entry.name}: {type(error).__name__}: {error}")
 
     def _parts(self, batch: Tensor) -> list[Tensor]:
         size = self.entry.input.batch or self.session.batch
@@ -109,6 +141,11 @@ class Model(ABC, Generic[Answer]):
         if value is None:
             raise ModelUnavailable(f"{self.entry.name}: neither stage nor manifest sets the threshold {key!r}")
         return value
+
+
+def memory_ran_out(error: Exception) -> bool:
+    """Whether this is a runtime's way to say that memory ran out; most have no class of their own for it."""
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in _NO_MEMORY)
 
 
 def of_family(models: Mapping[str, Model[Any]], name: str, family: type[Family]) -> Family:

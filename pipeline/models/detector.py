@@ -35,14 +35,17 @@ class DetectorModel(Model[list[Detection]]):
 
     def post_process(self, outputs: Mapping[str, Tensor], picture: Pixels) -> list[Detection]:
         """Detections in pixels of the picture, best first; boxes may reach beyond its edges."""
-        boxes, scores = outputs["boxes"], outputs["scores"]
+        label = self.entry.labels.get("scores", self.entry.labels.get("boxes", ("object",)))[0]
+        return self.chosen(outputs["boxes"], outputs["scores"], label, picture)
+
+    def chosen(self, boxes: NDArray[Any], scores: NDArray[Any], label: str, picture: Pixels) -> list[Detection]:
+        """What is left of boxes [A,4] and their scores [A] after suppression, in pixels of the picture."""
         expect("scores", scores, (None,), 0, 1)
         if boxes.shape != (len(scores), 4):
             raise ModelOutputInvalid(f"{self.entry.name}: boxes {boxes.shape} for {len(scores)} scores")
         likely = np.flatnonzero((scores >= FLOOR) & (boxes[:, 2:] > 0).all(axis=1))
         order = likely[np.argsort(-scores[likely], kind="stable")][:MOST]
         kept = suppress(boxes[order], self.threshold("iou", None))
-        label = self.entry.labels.get("scores", self.entry.labels.get("boxes", ("object",)))[0]
         return [
             Detection(self._in_picture(boxes[index], picture), min(float(scores[index]), 1.0), label)
             for index in order[kept]

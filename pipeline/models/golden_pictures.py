@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.models.manifest import InputSpec
+    from pipeline.models.input_spec import InputSpec
 
     Pixels: TypeAlias = NDArray[np.uint8]
 

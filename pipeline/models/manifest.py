@@ -1,7 +1,7 @@
 """The manifest of a model pack: what each file is, what it eats, what its outputs mean (no ML runtime here).
 
-``models/<pack>/manifest.toml`` holds a list of ``[[model]]`` tables. Unknown keys are refused: a misspelt threshold
-that nobody reads would change answers in silence.
+``models/<pack>/manifest.toml`` holds a list of ``[[model]]`` tables; docs/models.md has every key. Unknown keys are
+refused: a misspelt threshold that nobody reads would change answers in silence.
 """
 
 from __future__ import annotations
@@ -11,58 +11,22 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from pipeline.models.explanation import ROLES, Explanation
+from pipeline.models.input_spec import InputSpec, ManifestError, counts, read_input
 
 _TEXTS: Final = ("name", "version", "file", "sha256", "runtime", "licence", "source", "task")
 _REQUIRED: Final = (*_TEXTS, "input", "outputs")
 _OPTIONAL: Final = (
     *("labels", "groups", "thresholds", "crop_scale", "temperature"),
-    *("trained_on", "metrics", "mock", "card"),
+    *("trained_on", "metrics", "mock", "card", "explanation", "url", "bytes"),
 )
-RUNTIMES: Final = ("onnx", "tflite")
-
-
-class ManifestError(ValueError):
-    """A manifest is not what it must be; the text says where. A fault of whoever installs, never of a picture."""
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """How a picture becomes the network's input: resize, then ``(pixel / scale - mean) / std`` per channel.
-
-    ``size`` is (height, width). ``scale`` is a number, or "max" for the picture's own brightest value. ``letterbox``
-    is the grey value beside a picture that keeps its ratio; without it the picture is squashed to the size.
-    ``dtype`` "uint8" passes pixels as they are. ``batch`` fixes how many pictures every forward pass carries.
-    """
-
-    name: str
-    size: tuple[int, int]
-    layout: str = "NHWC"
-    colour: str = "RGB"
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    scale: float | str = 1.0
-    letterbox: int | None = None
-    dtype: str = "float32"
-    batch: int | None = None
-
-    def __post_init__(self) -> None:
-        rules = {
-            "layout": self.layout in ("NHWC", "NCHW"),
-            "colour": self.colour in ("RGB", "BGR"),
-            "dtype": self.dtype in ("float32", "uint8"),
-            "scale": self.scale == "max" or (not isinstance(self.scale, str) and self.scale > 0),
-            "size": [type(side) for side in self.size] == [int, int] and 0 < min(self.size) <= max(self.size) <= 4096,
-            "mean": len(self.mean) == 3,
-            "std": len(self.std) == 3 and all(value > 0 for value in self.std),
-            "letterbox": self.letterbox is None or 0 <= self.letterbox <= 255,
-            "batch": self.batch is None or 1 <= self.batch <= 256,
-        }
-        for key, kept in rules.items():
-            if not kept:
-                raise ManifestError(f"input.{key} is {getattr(self, key)!r}")
+RUNTIMES: Final = ("onnx", "tflite", "lightgbm", "opencv", "rembg")
+CONVERTED: Final = (".h5", ".hdf5", ".keras", ".pb", ".pt", ".pth", ".torchscript")
+"""Keras and Torch: files that may hold code, and runtimes of gigabytes. They are converted once, never served."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +34,9 @@ class ModelEntry:
     """One model of a pack. ``digest`` names its exact behaviour; two entries may share one file.
 
     ``outputs``: role → name in the file. ``labels``: role → names by index. ``groups``: label → class indices that
-    count as it. ``crop_scale``: side of the crops it was trained on, in distances between the eyes.
+    count as it. ``crop_scale``: side of the crops it was trained on, in distances between the eyes. ``explanation``:
+    how a classifier shows where it looked, None if it does not. ``url``: where the file is fetched, ``source`` if that is
+    an address. ``bytes``: the file's size, None when the manifest does not say.
     """
 
     name: str
@@ -90,6 +56,7 @@ class ModelEntry:
     temperature: float
     trained_on: tuple[str, ...]
     metrics: Mapping[str, Any]
+    explanation: Explanation | None
     card: str
     mock: bool
     pack: str
@@ -97,6 +64,8 @@ class ModelEntry:
     """Where the file lies; None for an entry that is in no pack on this disk."""
     table: Mapping[str, Any] = field(repr=False, compare=False)
     """As it stood in the manifest: ``entry_of`` reads it back with the same digest."""
+    url: str = ""
+    bytes: int | None = None
 
     @property
     def digest(self) -> str:
@@ -105,7 +74,7 @@ class ModelEntry:
             "sha256": self.sha256,
             "runtime": self.runtime,
             "task": self.task,
-            "input": {f.name: getattr(self.input, f.name) for f in fields(self.input)},
+            "input": {f.name: getattr(self.input, f.name) for f in fields(self.input) if counts(self.input, f.name)},
             "outputs": dict(self.outputs),
             "labels": dict(self.labels),
             "groups": dict(self.groups),
@@ -113,6 +82,7 @@ class ModelEntry:
             "crop_scale": self.crop_scale,
             "temperature": self.temperature,
             "mock": self.mock,
+            **({"explanation": asdict(self.explanation)} if self.explanation else {}),
         }
         return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()
 
@@ -168,7 +138,7 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEnt
             key: _text(table, key)
             for key in ("name", "version", "file", "sha256", "runtime", "licence", "source", "task")
         },
-        input=_input(table["input"]),
+        input=read_input(table["input"]),
         outputs={role: str(name) for role, name in table["outputs"].items()},
         labels=_labels(table.get("labels", {}), table["outputs"]),
         groups={label: tuple(int(i) for i in indices) for label, indices in table.get("groups", {}).items()},
@@ -177,11 +147,14 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEnt
         temperature=float(table.get("temperature", 1.0)),
         trained_on=_sources(table.get("trained_on", ())),
         metrics=dict(table.get("metrics", {})),
+        explanation=Explanation(**table["explanation"]) if "explanation" in table else None,
         card=str(table.get("card", "")),
         mock=bool(table.get("mock", False)),
         pack=pack,
         folder=folder,
         table=table,
+        url=str(table.get("url", table["source"] if str(table["source"]).startswith("https://") else "")),
+        bytes=table.get("bytes"),
     )
     _check(entry)
     return entry
@@ -190,8 +163,9 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEnt
 def _check(entry: ModelEntry) -> None:
     if not re.fullmatch(r"[0-9a-f]{64}", entry.sha256):
         raise ManifestError("sha256 is not 64 lower-case hexadecimal digits")
-    if entry.runtime not in RUNTIMES:
-        raise ManifestError(f"runtime {entry.runtime!r} is none of {RUNTIMES}")
+    _check_runtime(entry)
+    if entry.bytes is not None and not (type(entry.bytes) is int and entry.bytes > 0):
+        raise ManifestError(f"bytes is {entry.bytes!r}")
     if PurePosixPath(entry.file).name != entry.file or entry.file in ("", ".", ".."):
         raise ManifestError(f"file {entry.file!r} must be a plain file name beside the manifest")
     if not entry.outputs:
@@ -200,22 +174,35 @@ def _check(entry: ModelEntry) -> None:
         raise ManifestError(f"temperature is {entry.temperature}")
     if entry.crop_scale is not None and not entry.crop_scale > 0:
         raise ManifestError(f"crop_scale is {entry.crop_scale}")
+    if "cam" in entry.outputs and entry.explanation is None:
+        raise ManifestError("output cam needs the table explanation: of which layer is the map?")
+    if entry.explanation and (role := ROLES.get(entry.explanation.method)) not in (None, *entry.outputs):
+        raise ManifestError(f"explanation.method {entry.explanation.method} needs the output {role}")
+
+
+def _check_runtime(entry: ModelEntry) -> None:
+    if PurePosixPath(entry.file).suffix.lower() in CONVERTED or entry.runtime in ("keras", "tensorflow", "torch"):
+        raise ManifestError(
+            f"{entry.file} is not served as it is: `scanmill models add {entry.file}` converts it to ONNX"
+        )
+    if entry.runtime not in RUNTIMES:
+        raise ManifestError(f"runtime {entry.runtime!r} is none of {RUNTIMES}")
+    if bool(entry.input.features) != (entry.task == "tabular"):
+        raise ManifestError("input.features and the task tabular belong together: numbers in, no picture")
+    if entry.runtime == "lightgbm" and entry.task != "tabular":
+        raise ManifestError("lightgbm serves the task tabular")
+    if (entry.runtime == "opencv") != (entry.task == "cascade") or (
+        entry.task == "cascade" and (entry.input.colour, entry.input.layout) != ("GREY", "NHWC")
+    ):
+        raise ManifestError('opencv serves the task cascade, on input.colour "GREY" and dtype "uint8"')
+    if (entry.runtime == "rembg") != (entry.task == "rembg"):
+        raise ManifestError("the runtime rembg serves the task rembg")
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
     if not isinstance(table[key], str) or not table[key]:
         raise ManifestError(f"{key} must be a text that is not empty")
     return str(table[key])
-
-
-def _input(table: Mapping[str, Any]) -> InputSpec:
-    known = {f.name for f in fields(InputSpec)}
-    if unknown := set(table) - known:
-        raise ManifestError(f"unknown keys {sorted(unknown)} in input")
-    if missing := {"name", "size"} - set(table):
-        raise ManifestError(f"missing keys {sorted(missing)} in input")
-    tupled: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return InputSpec(**tupled)
 
 
 def _labels(given: Any, outputs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

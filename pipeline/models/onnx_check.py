@@ -1,7 +1,11 @@
-"""What an ONNX file may not contain: bytes kept elsewhere, and operators that somebody's library would have to bring."""
+"""What an ONNX file may not contain: bytes kept elsewhere, operators of somebody's library, tensors that no scan needs.
+
+All of it is looked at before the runtime allocates anything.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -13,8 +17,16 @@ ALLOWED_DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"
 """The standard's own, and the runtime's built-in fused ones; none needs a library to be loaded."""
 
 
+MOST_BYTES: Final = 1536 * 2**20
+"""Of a file; protobuf itself ends at 2 GiB."""
+MOST_ELEMENTS: Final = 2**28
+"""Of one tensor, as far as the file says its shape: 1 GiB of floats."""
+
+
 def check_onnx(content: bytes) -> None:
     """Raise ModelLoadError unless these bytes are one complete, self-contained model."""
+    if len(content) > MOST_BYTES:
+        raise ModelLoadError(f"the ONNX model has {len(content)} bytes, more than {MOST_BYTES}")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
@@ -28,6 +40,21 @@ def check_onnx(content: bytes) -> None:
     for tensor in tensors:
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise ModelLoadError("the ONNX model keeps weights in another file")
+        if math.prod(tensor.dims) > MOST_ELEMENTS or min(tensor.dims, default=0) < 0:
+            raise ModelLoadError(f"the ONNX model has a constant of shape {list(tensor.dims)}")
+    _check_shapes(model)
+
+
+def _check_shapes(model: onnx.ModelProto) -> None:
+    """Refuse sizes that the file declares, or that follow from its constants: a few bytes can ask for a terabyte."""
+    try:
+        known = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception as error:  # InferenceError, ValidationError and protobuf's own
+        raise ModelLoadError(f"the shapes in the ONNX model do not fit: {error}") from error
+    for value in (*known.input, *known.value_info, *known.output):
+        sides = [side.dim_value for side in value.type.tensor_type.shape.dim if side.HasField("dim_value")]
+        if math.prod(sides) > MOST_ELEMENTS or min(sides, default=0) < 0:
+            raise ModelLoadError(f"the ONNX model has a tensor of shape {sides}: {value.name[:60]!r}")
 
 
 def _contents(model: onnx.ModelProto) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:

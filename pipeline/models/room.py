@@ -12,15 +12,21 @@ import cv2
 
 from pipeline.errors import ModelLoadError, ModelUnavailable
 from pipeline.models.base import Model
+from pipeline.models.cascade import CascadeModel
 from pipeline.models.classifier import ClassifierModel
 from pipeline.models.detector import DetectorModel
+from pipeline.models.input_spec import ManifestError
 from pipeline.models.landmarks import LandmarksModel
-from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.matte import MatteModel
-from pipeline.models.sessions import OPENERS, Session, runtime_profile
+from pipeline.models.rembg_matte import RembgModel
+from pipeline.models.saliency import SaliencyModel
+from pipeline.models.sessions import OPENERS, Opening, Session, runtime_profile
 from pipeline.models.settings import ModelSettings
 from pipeline.models.source import FileCache, ModelSource
 from pipeline.models.subject import SubjectModel
+from pipeline.models.tabular import TabularModel
+from pipeline.models.yolox import YoloxModel
 
 FAMILIES: Final[Mapping[str, type[Model[Any]]]] = {
     "subject": SubjectModel,
@@ -28,6 +34,11 @@ FAMILIES: Final[Mapping[str, type[Model[Any]]]] = {
     "landmarks": LandmarksModel,
     "matte": MatteModel,
     "classifier": ClassifierModel,
+    "cascade": CascadeModel,
+    "yolox": YoloxModel,
+    "saliency": SaliencyModel,
+    "rembg": RembgModel,
+    "tabular": TabularModel,
 }
 
 MOST_VERSIONS: Final = 3
@@ -143,9 +154,9 @@ class ModelRoom:
         if key not in self._sessions:
             content = self._verified(entry)
             opener = OPENERS[entry.runtime]
-            self._sessions[key] = opener(
-                content, threads=self.settings.threads, device=self.settings.device, batch=self.settings.batch
-            )
+            settings = self.settings
+            how = Opening(entry.input.name, settings.threads, settings.device, settings.batch)
+            self._sessions[key] = opener(content, how)
         return family(entry, self._sessions[key])
 
     def _verified(self, entry: ModelEntry) -> bytes:

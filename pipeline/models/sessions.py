@@ -10,18 +10,21 @@ from __future__ import annotations
 import importlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import cv2
 import numpy as np
 import onnxruntime
 
 from pipeline.errors import ModelLoadError
+from pipeline.models.cascade import CascadeSession
 from pipeline.models.onnx_check import check_onnx
 
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
@@ -45,9 +48,11 @@ class Session(Protocol):
     batch: int
     input_names: frozenset[str]
     output_names: frozenset[str]
+    input_shapes: Mapping[str, Sequence[int | None]]
+    """Shape of each input, its batch included; None for a side that may have any length. Not of inputs of any shape."""
 
     def run(self, name: str, batch: Tensor, outputs: Sequence[str]) -> dict[str, Tensor]:
-        """One forward pass over ``batch`` [N,...] given to input ``name``; float32 outputs [N,...] by name."""
+        """One forward pass over ``batch`` [N,...] given to input ``name``; outputs [N,...] by name."""
         ...
 
 
@@ -72,8 +77,12 @@ class OnnxSession:
             raise ModelLoadError(
                 "CUDA was asked for, but ONNX Runtime fell back to the CPU: check driver and libraries"
             )
-        first = self._session.get_inputs()[0].shape[0]
-        self.batch: int = first if isinstance(first, int) else 1 if device == "cpu" else batch
+        self.input_shapes: Mapping[str, Sequence[int | None]] = {
+            node.name: [side if isinstance(side, int) else None for side in node.shape]
+            for node in self._session.get_inputs()
+        }
+        first = next(iter(self.input_shapes.values()))[:1]
+        self.batch: int = first[0] if first and first[0] else 1 if device == "cpu" else batch
         self.input_names = frozenset(node.name for node in self._session.get_inputs())
         self.output_names = frozenset(node.name for node in self._session.get_outputs())
 
@@ -105,17 +114,56 @@ def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     return [(CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), CPU]
 
 
-def _open_tflite(content: bytes, *, threads: int = 1, device: str = "cpu", batch: int = 1) -> Session:
-    """LiteRT, on the CPU whatever the device: there is no delegate here. Optional: only the public pack needs it."""
-    try:
-        litert = importlib.import_module("pipeline.models.litert")
-    except ImportError as error:
-        raise ModelLoadError(f"LiteRT is not installed on this {device} worker ({batch=})") from error
-    session: Session = litert.LiteRtSession(content, threads=threads)
+@dataclass(frozen=True)
+class Opening:
+    """How to open a session: the manifest's name of the input, and the room's settings."""
+
+    name: str = ""
+    threads: int = 1
+    device: str = "cpu"
+    batch: int = 16
+
+
+def _open_onnx(content: bytes, how: Opening) -> Session:
+    return OnnxSession(content, threads=how.threads, device=how.device, batch=how.batch)
+
+
+def _open_tflite(content: bytes, how: Opening) -> Session:
+    """LiteRT, on the CPU whatever the device: there is no delegate here."""
+    session: Session = _module("litert").LiteRtSession(content, threads=how.threads)
     return session
 
 
-OPENERS: Final[Mapping[str, Callable[..., Session]]] = {"onnx": OnnxSession, "tflite": _open_tflite}
+def _open_lightgbm(content: bytes, how: Opening) -> Session:
+    session: Session = _module("lightgbm_session").LightGbmSession(content, threads=how.threads)
+    return session
+
+
+def _open_cascade(content: bytes, how: Opening) -> Session:  # noqa: ARG001  OpenCV's threads are the process's
+    return CascadeSession(content)
+
+
+def _open_rembg(content: bytes, how: Opening) -> Session:
+    session: Session = _module("rembg_session").RembgSession(content, how.name, threads=how.threads)
+    return session
+
+
+def _module(name: str) -> Any:
+    """A session's module. Its runtime is optional: a worker needs only those of its packs."""
+    try:
+        return importlib.import_module(f"pipeline.models.{name}")
+    except ImportError as error:
+        raise ModelLoadError(f"a runtime that this model needs is not installed: {error}") from error
+
+
+OPENERS: Final[Mapping[str, Callable[[bytes, Opening], Session]]] = {
+    "onnx": _open_onnx,
+    "tflite": _open_tflite,
+    "lightgbm": _open_lightgbm,
+    "opencv": _open_cascade,
+    "rembg": _open_rembg,
+}
+"""By the manifest's runtime."""
 
 
 def runtime_profile(threads: int = 1, device: str = "cpu", batch: int = 16) -> str:
@@ -123,8 +171,19 @@ def runtime_profile(threads: int = 1, device: str = "cpu", batch: int = 16) -> s
     provider = CUDA if device == "cuda" else CPU
     return (
         f"onnxruntime-{onnxruntime.__version__} {provider} {platform.machine()} {_vector_class()} "
-        f"threads={threads} batch={1 if device == 'cpu' else batch} opencv-{cv2.__version__}"
+        f"threads={threads} batch={1 if device == 'cpu' else batch} opencv-{cv2.__version__}{_optional()}"
     )
+
+
+def _optional() -> str:
+    """The other runtimes' versions, as far as they are installed; nothing is imported for it."""
+    found = []
+    for package, name in (("ai-edge-litert", "litert"), ("lightgbm", "lightgbm"), ("rembg", "rembg")):
+        try:
+            found.append(f" {name}-{version(package)}")
+        except PackageNotFoundError:
+            continue
+    return "".join(found)
 
 
 def _vector_class() -> str:

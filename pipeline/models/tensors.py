@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.models.manifest import InputSpec
+    from pipeline.models.input_spec import InputSpec
 
     Pixels: TypeAlias = NDArray[np.uint8]
     Floats: TypeAlias = NDArray[np.float32]
@@ -32,7 +32,7 @@ class Letterbox:
 
 
 def to_batch(pictures: Sequence[Pixels], spec: InputSpec) -> Tensor:
-    """Pictures of any sizes to one batch, [N,h,w,3] or [N,3,h,w], of the spec's type; each by itself."""
+    """Pictures of any sizes to one batch, [N,h,w,3] or [N,3,h,w] (1 for grey), of the spec's type; each by itself."""
     return np.stack([to_input(picture, spec) for picture in pictures])
 
 
@@ -41,6 +41,8 @@ def to_input(picture: Pixels, spec: InputSpec) -> Tensor:
     pixels = squash(picture, spec.size) if spec.letterbox is None else letterbox(picture, spec.size, spec.letterbox)
     if spec.colour == "BGR":
         pixels = pixels[:, :, ::-1]
+    elif spec.colour == "GREY":
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[:, :, None]
     values = pixels if spec.dtype == "uint8" else normalise(pixels, spec)
     return np.ascontiguousarray(values.transpose(2, 0, 1) if spec.layout == "NCHW" else values)
 

@@ -7,12 +7,16 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib.metadata import requires
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.house import licences, tree
+from training.convert import parent
 
 TRAINING = {"tensorflow", "tensorflow-cpu", "keras", "torch", "tf2onnx"}
 RUNTIMES = {"onnxruntime", "onnxruntime-gpu"}
@@ -126,10 +130,24 @@ def test_the_lock_holds_everything_with_hashes() -> None:
     assert len(re.findall(r"^[\w.-]+==\S+ \\\n {4}--hash=sha256:", text, re.MULTILINE)) == len(locked())
     for page in sorted((tree.ROOT / "requirements").glob("*.in")):
         wanted = {canonicalize_name(each.name) for each in licences.direct(page.stem)}
-        assert wanted - {"onnxruntime-gpu"} <= set(locked()), page.name
+        held = locked("requirements/torch.txt") if page.stem == "torch" else locked()
+        assert wanted - {"onnxruntime-gpu"} <= set(held), page.name
     assert len({"tensorflow", "tensorflow-cpu"} & set(locked())) == 1
     assert locked()["opencv-python-headless"].startswith("4.")
     assert int(locked()["gunicorn"].split(".")[0]) < 27
+
+
+def test_what_pytorch_asks_for_is_locked_apart() -> None:
+    text = (tree.ROOT / "requirements" / "torch.txt").read_text(encoding="utf-8")
+    apart = locked("requirements/torch.txt")
+    assert len(re.findall(r"^[\w.-]+==\S+ \\\n {4}--hash=sha256:", text, re.MULTILINE)) == len(apart)
+    assert set(apart) & set(locked()) == set()
+    version = re.search(r"torch==([\d.]+)", (tree.ROOT / "requirements" / "install.sh").read_text(encoding="utf-8"))
+    assert version
+    assert f"torch=={version[1]}" in parent._TORCH
+    if find_spec("torch"):
+        asked = {canonicalize_name(Requirement(each).name) for each in requires("torch") or [] if ";" not in each}
+        assert asked <= {*apart, *locked()}
 
 
 def test_the_lock_is_what_this_environment_has() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -15,6 +16,12 @@ from db.settings import DatabaseSettings
 from db.settle import Ready
 from pipeline.contracts import Lane, Queue, RunState
 from tests.ledger import Mill, ends, ok, one_stage
+
+
+def first(*given: Any, **more: Any) -> tuple[int, bool] | None:
+    """Stage of what is first in the queues, and whether it comes alone."""
+    found = ledger.next_stage(*given, **more)
+    return (found.stage_id, found.alone) if found else None
 
 
 def crash(mill: Mill, owner: uuid.UUID, code: str = "POISON_INPUT") -> Sequence[Ready]:
@@ -73,12 +80,12 @@ def test_the_first_stage_in_the_queues_is_found_among_those_one_can_run(mill: Mi
     mill.submit("dog")
     both, stages = [Queue.CPU, Queue.GPU], list(mill.stage_ids.values())
     with mill.database.begin() as connection:
-        assert ledger.next_stage(connection, both, stages) == (mill.stage_ids["look"], False)
-        assert ledger.next_stage(connection, [Queue.CPU], stages) == (mill.stage_ids["fetch"], False)
-        assert ledger.next_stage(connection, both, [mill.stage_ids["fetch"]]) == (mill.stage_ids["fetch"], False)
-        assert ledger.next_stage(connection, both, [mill.stage_ids["left"]]) is None
-        assert ledger.next_stage(connection, [], stages) is None
-        assert ledger.next_stage(connection, both, stages, lane=Lane.INTERACTIVE) == (mill.stage_ids["look"], False)
+        assert first(connection, both, stages) == (mill.stage_ids["look"], False)
+        assert first(connection, [Queue.CPU], stages) == (mill.stage_ids["fetch"], False)
+        assert first(connection, both, [mill.stage_ids["fetch"]]) == (mill.stage_ids["fetch"], False)
+        assert first(connection, both, [mill.stage_ids["left"]]) is None
+        assert first(connection, [], stages) is None
+        assert first(connection, both, stages, lane=Lane.INTERACTIVE) == (mill.stage_ids["look"], False)
 
 
 def test_an_old_token_changes_nothing(mill: Mill) -> None:
@@ -158,7 +165,7 @@ def test_a_crash_in_company_costs_one_charge_and_then_everyone_works_alone(mill:
     assert charged(mill, claims) == [1, 1, 1, 1]
     fresh = mill.submit("fresh").scan_id
     with mill.database.begin() as connection:
-        assert ledger.next_stage(connection, [Queue.CPU], list(mill.stage_ids.values())) == (
+        assert first(connection, [Queue.CPU], list(mill.stage_ids.values())) == (
             mill.stage_ids["fetch"],
             True,
         )
@@ -214,7 +221,7 @@ def test_a_run_to_be_tried_again_waits_its_time(mill: Mill) -> None:
     assert mill.states(scan)["fetch"] == "ready STORAGE_UNAVAILABLE"
     assert mill.claim("fetch") == [] == mill.claim("fetch", run_ids=[held.run_id])
     with mill.database.begin() as connection:
-        assert ledger.next_stage(connection, [Queue.CPU], list(mill.stage_ids.values())) is None
+        assert first(connection, [Queue.CPU], list(mill.stage_ids.values())) is None
     mill.execute("UPDATE stage_run SET not_before = clock_timestamp()")
     (held,) = mill.claim("fetch")
     assert held.attempts == 2
@@ -262,7 +269,7 @@ def test_a_wake_up_call_is_sorted_by_lane_then_stage_and_what_is_not_ready_is_le
     look = mill.run(ahead, "look").id
     with mill.database.begin() as connection:
         groups = inputs.stages_of(connection, [look, *ids.values()])
-        urgent = ledger.next_stage(connection, [Queue.CPU], list(mill.stage_ids.values()), lane=Lane.INTERACTIVE)
+        urgent = first(connection, [Queue.CPU], list(mill.stage_ids.values()), lane=Lane.INTERACTIVE)
     fetch = mill.stage_ids["fetch"]
     assert [(g.stage_id, g.lane, g.run_ids) for g in groups] == [
         (fetch, Lane.INTERACTIVE, (ids[behind],)),
@@ -272,5 +279,5 @@ def test_a_wake_up_call_is_sorted_by_lane_then_stage_and_what_is_not_ready_is_le
     assert urgent == (fetch, False)
     mill.claim("fetch", run_ids=[ids[behind]])
     with mill.database.begin() as connection:
-        assert ledger.next_stage(connection, [Queue.CPU], [fetch], lane=Lane.INTERACTIVE) is None
-        assert ledger.next_stage(connection, [Queue.CPU], [fetch]) == (fetch, False)
+        assert first(connection, [Queue.CPU], [fetch], lane=Lane.INTERACTIVE) is None
+        assert first(connection, [Queue.CPU], [fetch]) == (fetch, False)

@@ -36,9 +36,13 @@ def test_each_file_is_compared_with_its_manifest(pack: Path) -> None:
 
 
 def test_a_mirror_holds_what_the_pack_does_not(pack: Path, tmp_path: Path) -> None:
-    (tmp_path / "absent.onnx").write_bytes(b"right")
-    found = models(PackSettings(packs="mine", root=pack, mirror=tmp_path))
-    assert [model.state for model in found] == ["ok", "damaged", "ok"]
+    for name in ("absent.onnx", hashlib.sha256(b"right").hexdigest()):
+        (tmp_path / name).write_bytes(b"right")
+        found = models(PackSettings(packs="mine", root=pack, mirror=str(tmp_path)))
+        assert [model.state for model in found] == ["ok", "damaged", "ok"]
+        (tmp_path / name).unlink()
+    found = models(PackSettings(packs="mine", root=pack, mirror="https://models.example"))
+    assert [model.state for model in found] == ["ok", "damaged", "missing"], "an address is for fetching only"
 
 
 def test_the_packs_of_this_repository_can_be_read() -> None:

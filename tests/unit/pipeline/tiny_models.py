@@ -222,7 +222,7 @@ def cat_pack(folder: Path, crop_scale: Mapping[str, float] | None = None) -> Pat
     for region in REGIONS:
         plain = f"crop_scale = {scales[region.split('_')[-1]]}\ntemperature = 2.0\n"
         heads = {"logits": f"{region}_logits", "cam": f"{region}_cam"}
-        labels = '[model.labels]\nlogits = ["normal", "abnormal"]'
+        labels = '[model.labels]\nlogits = ["normal", "abnormal"]\n[model.explanation]\nlayer = "top_activation"'
         tables.append(entry(f"cat_{region}", nets["areas"], "classifier", 224, heads, plain + labels))
     return write_pack(folder, nets.values(), tables)
 

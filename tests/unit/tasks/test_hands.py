@@ -17,7 +17,7 @@ from pipeline.contracts import Lane, Queue
 from tasks import control
 from tasks.queue import Doorbell
 from tasks.registry import Registry, Runnable
-from tasks.work import Hands
+from tasks.work import Hands, Turn, merged
 from tests.invariants import violations
 from tests.unit.tasks.tiny import TINY, Shelf, Workshop
 
@@ -172,6 +172,44 @@ def test_a_micro_batch_is_one_run_at_first_then_one_second_of_expected_work(benc
     assert sizes[1:3] == [3, 3]
 
 
+def test_bulk_scans_do_a_slow_stage_together_so_that_the_next_ones_work_on_all_of_them(bench: Bench) -> None:
+    bench.warm()
+    bench.seconds["tiny_fetch"] = 0.4
+    scans = [bench.shop.submit(bytes([n + 2]), lane=Lane.BULK) for n in range(9)]
+    admit(bench.shop)
+    assert bench.hands.work() == 12, "as many as BATCH_SIZE, to their end, though nobody named them"
+    bench.hands.work(fetches(bench.shop, *scans))
+    while bench.hands.work():
+        pass
+    sizes = {name: [len(lanes) for each, lanes, _ in bench.batches if each == name] for name in set(bench.names)}
+    assert max(sizes["tiny_fetch"][2:]) <= 2
+    assert sizes["tiny_shade"][0] == sizes["build_report"][0] == 4
+    assert violations(bench.shop.database) == []
+
+
+def test_an_urgent_scan_goes_on_to_its_end_before_the_next_begins(bench: Bench) -> None:
+    bench.warm()
+    bench.seconds["tiny_fetch"] = 4.0  # of which the running mean takes three tenths
+    bench.shop.submit(b"\x41")
+    while bench.hands.work():
+        pass
+    bench.batches.clear()
+    bench.hands.work(fetches(bench.shop, *(bench.shop.submit(bytes([n + 2])) for n in range(3))))
+    assert bench.names == ["tiny_fetch", "tiny_shade", "build_report"] * 3
+
+
+def test_turns_of_one_stage_become_one_where_the_first_stood() -> None:
+    turns = [
+        Turn(1, Lane.BULK, None, 3),
+        Turn(2, Lane.BULK, (5,)),
+        Turn(3, Lane.BULK, (6,)),
+        Turn(2, Lane.BULK, (4, 7)),
+    ]
+    urgent = Turn(2, Lane.INTERACTIVE, (8,))
+    assert list(merged([*turns, urgent])) == [turns[0], Turn(2, Lane.BULK, (5, 4, 7)), turns[2], urgent]
+    assert list(merged([turns[0], turns[0]])) == [turns[0], turns[0]]
+
+
 def test_a_fast_stage_is_bounded_by_the_batch_size(bench: Bench) -> None:
     bench.warm()
     ids = fetches(bench.shop, *(bench.shop.submit(bytes([n + 2])) for n in range(10)))
@@ -272,7 +310,7 @@ def test_a_turn_of_control_reopens_admits_frees_and_folds_and_rings_afterwards(s
     shop.claim("tiny_fetch")
     shop.mill.overdue()
     shop.submit(b"\x41", lane=Lane.BULK)
-    control.turn(shop.database, bell, 10)
+    assert not control.turn(shop.database, bell, 10), "it waits for more to come before it admits again"
     assert [r.celery_queue for r in bell.rung] == ["cpu.interactive", "cpu.bulk"]
     assert committed == [True, True], "a ring before its commit calls for nothing"
     assert shop.mill.states(lost)["tiny_fetch"] == "ready"

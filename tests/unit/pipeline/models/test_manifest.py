@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from pipeline.models.manifest import ManifestError, ModelEntry, read_manifest
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.settings import PACKS_ROOT
 
 TABLE = """
@@ -88,6 +90,7 @@ def test_a_plain_list_of_labels_stands_for_the_first_output(tmp_path: Path) -> N
         ("temperature = 2.0", "temperature = 1.9"),
         ("mock = false", "mock = true"),
         ("[model.metrics]", "[model.groups]\ncat = [1]\n[model.metrics]"),
+        ("[model.metrics]", '[model.explanation]\nmethod = "occlusion"\n[model.metrics]'),
     ],
 )
 def test_the_digest_changes_with_what_changes_an_answer(tmp_path: Path, old: str, new: str) -> None:
@@ -126,6 +129,13 @@ def test_the_digest_does_not_change_with_what_only_people_read(tmp_path: Path, o
         ("crop_scale = 0.9", "crop_scale = -1", "crop_scale"),
         ("crop_scale = 0.9", "cropscale = 0.9", "unknown keys"),
         ("[model.thresholds]", "[model.treshold]", "unknown keys"),
+        ('subject = "subject"', 'subject = "subject"\ncam = "cam"', "explanation"),
+        ("[model.thresholds]", "[model.explanation]\n[model.thresholds]", "needs the output cam"),
+        ("[model.thresholds]", '[model.explanation]\nmethod = "magic"\n[model.thresholds]', "explanation.method"),
+        ("[model.thresholds]", '[model.explanation]\nform = "odds"\n[model.thresholds]', "explanation.form"),
+        ("[model.thresholds]", '[model.explanation]\nlayer = "first"\n[model.thresholds]', "explanation.layer"),
+        ("[model.thresholds]", "[model.explanation]\ngrid = 100\n[model.thresholds]", "explanation.grid"),
+        ("[model.thresholds]", '[model.explanation]\nlayers = "x"\n[model.thresholds]', "layers"),
         ("size = [224, 192]", "size = [224]", "size"),
         ("size = [224, 192]", "size = [224, 0]", "size"),
         ("size = [224, 192]", "size = [224.5, 192]", "size"),
@@ -139,12 +149,78 @@ def test_the_digest_does_not_change_with_what_only_people_read(tmp_path: Path, o
         ('subject = "subject"', "", "outputs"),
         ('subject = ["not_cat", "cat"]', 'points = ["left_eye"]', "no outputs"),
         ("subject = 0.7", 'subject = "high"', "high"),
+        ('name = "image"', 'name = "image"\ncolour = "GREY"', "colour"),
+        ('source = "here"', 'source = "here"\nbytes = 0', "bytes"),
+        ('source = "here"', 'source = "here"\nbytes = "1"', "bytes"),
+        ('file = "net.onnx"', 'file = "net.h5"', "scanmill models add net.h5"),
+        ('file = "net.onnx"', 'file = "Net.KERAS"', "scanmill models add"),
+        ('file = "net.onnx"', 'file = "net.pt"', "scanmill models add"),
+        ('runtime = "onnx"', 'runtime = "torch"', "scanmill models add"),
+        ('runtime = "onnx"', 'runtime = "lightgbm"', "tabular"),
+        ('runtime = "onnx"', 'runtime = "opencv"', "cascade"),
+        ('runtime = "onnx"', 'runtime = "rembg"', "rembg"),
+        ('task = "subject"', 'task = "tabular"', "features"),
+        ('task = "subject"', 'task = "cascade"', "cascade"),
+        ("size = [224, 192]", 'features = ["a", "b"]', "which are for pictures"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_the_place(tmp_path: Path, old: str, new: str, told: str) -> None:
     assert old in TABLE
     with pytest.raises(ManifestError, match=told):
         read(tmp_path, TABLE.replace(old, new, 1))
+
+
+VECTOR = (
+    TABLE.replace('task = "subject"', 'task = "tabular"')
+    .replace('"onnx"', '"lightgbm"')
+    .replace(
+        """name = "image"
+size = [224, 192]
+mean = [127.5, 127.5, 127.5]
+std = [127.5, 127.5, 127.5]""",
+        'features = ["x", "y"]',
+    )
+)
+
+
+def test_a_vector_is_an_input_too(tmp_path: Path) -> None:
+    spec = read(tmp_path, VECTOR)["cat_validator"].input
+    assert (spec.name, spec.features, spec.size, spec.shape) == ("features", ("x", "y"), (1, 2), (2,))
+    counted = read(tmp_path, VECTOR.replace('["x", "y"]', "3"))["cat_validator"].input
+    assert counted.features == ("0", "1", "2")
+    assert (
+        len(
+            {
+                read(tmp_path, VECTOR.replace('["x", "y"]', new))["cat_validator"].digest
+                for new in ('["x", "y"]', '["y", "x"]', "2")
+            }
+        )
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    "features", ["[]", "0", "-1", "100_000_000_000", '["a", "a"]', '["a", ""]', "[1, 2]", '"ab"', "true", "2.0"]
+)
+def test_features_that_cannot_be_are_refused(tmp_path: Path, features: str) -> None:
+    with pytest.raises(ManifestError, match=r"features|size"):
+        read(tmp_path, VECTOR.replace('["x", "y"]', features))
+
+
+def test_where_a_file_is_fetched_and_how_large_it_is(tmp_path: Path) -> None:
+    entry = read(tmp_path)["cat_validator"]
+    assert (entry.url, entry.bytes) == ("", None)
+    at = "https://models.example/net.onnx"
+    assert read(tmp_path, TABLE.replace('source = "here"', f'source = "{at}"'))["cat_validator"].url == at
+    text = TABLE.replace('source = "here"', f'source = "a paper"\nurl = "{at}"\nbytes = 12')
+    entry = read(tmp_path, text)["cat_validator"]
+    assert (entry.url, entry.bytes, entry.source) == (at, 12, "a paper")
+    assert entry.digest == read(tmp_path)["cat_validator"].digest
+
+
+def test_a_manifest_keeps_its_digest(tmp_path: Path) -> None:
+    """Scans are pinned to it, and results are reused by it: a new key may not change an entry that does not use it."""
+    assert read(tmp_path)["cat_validator"].digest == "374b0d73321cb459de8294f0ad46a3a8b475f61ca9d1c28df311a7a6a5d7b80e"
 
 
 @pytest.mark.parametrize("text", ["[[model]", "model = 3", "other = 1\n" + TABLE, TABLE + TABLE])
@@ -160,8 +236,9 @@ def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_the_public_pack_pins_address_and_digest() -> None:
     entries = read_manifest(PACKS_ROOT / "public" / "manifest.toml", "public")
-    assert set(entries) == {"cat_validator", "background"}
+    assert {"cat_validator", "background", "cat_detector", "cat_face_cascade"} <= set(entries)
     for entry in entries.values():
-        assert entry.source.startswith("https://") and entry.source.endswith(entry.file)
-        assert entry.licence == "Apache-2.0"
+        assert entry.url.startswith("https://") and entry.url.endswith(entry.file) and entry.bytes
+        assert re.search("/[0-9a-f]{40}/", entry.url), "a commit, no branch"
+        assert entry.licence in ("Apache-2.0", "BSD-3-Clause")
     assert entries["cat_validator"].groups == {"cat": (282, 283, 284, 285, 286)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from skimage import data
 
 from pipeline.contracts import System
 from pipeline.models.classifier import ClassAnswer
-from pipeline.models.manifest import read_manifest
+from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.room import ModelRoom
 from pipeline.models.settings import PACKS_ROOT, ModelSettings
+from pipeline.models.subject import SubjectModel
 from pipeline.stages.classify_region import ClassifyRegion
 from pipeline.stages.crop_regions import CropRegions
 from pipeline.systems import PIPELINES
@@ -23,16 +25,24 @@ BESIDE = Path(__file__).resolve().parents[5] / "shared" / "models"
 MIRROR = os.environ.get("MODEL_MIRROR", str(BESIDE) if BESIDE.is_dir() else "")
 """Public weights: a folder of them beside the checkout is taken without being asked."""
 PACKS = {name: read_manifest(PACKS_ROOT / name / "manifest.toml", name) for name in ("starter", "public")}
+
+
+def here(entry: ModelEntry) -> bool:
+    """Whether the file lies in the pack's folder or in the folder of public weights."""
+    return any((Path(folder) / entry.file).is_file() for folder in (str(entry.folder), MIRROR) if folder)
+
+
 MODELS = [
     pytest.param(
         pack,
-        name,
+        entry.name,
         marks=pytest.mark.skipif(
-            pack == "public" and not MIRROR, reason="no public weights: MODEL_MIRROR names no folder"
+            pack == "public" and not here(entry),
+            reason="no public weights: `scanmill models fetch`, or MODEL_MIRROR names a folder",
         ),
     )
     for pack, entries in PACKS.items()
-    for name in entries
+    for entry in entries.values()
 ]
 ROOM = {pack: ModelRoom([entries], ModelSettings(mirror=MIRROR or None)) for pack, entries in PACKS.items()}
 
@@ -87,7 +97,33 @@ def test_crops_are_cut_as_the_classifiers_were_trained(pack: str) -> None:
             assert PACKS[pack][stage.model].crop_scale == scales[stage.region]
 
 
-@pytest.mark.skipif(not MIRROR, reason="no public weights: MODEL_MIRROR names no folder")
+@pytest.mark.skipif(not here(PACKS["public"]["cat_validator"]), reason="no public weights")
 def test_the_public_validator_knows_a_cat_from_an_astronaut() -> None:
     cat, woman = ROOM["public"].load("cat_validator").predict([data.chelsea(), data.astronaut()])
     assert cat.probabilities["cat"] > 0.9 and woman.probabilities["cat"] < 0.05
+
+
+@pytest.mark.skipif(not here(PACKS["public"]["cat_validator"]), reason="no public weights")
+def test_the_public_validator_answers_the_same_for_pixels_as_for_the_floats_they_stand_for() -> None:
+    """Its input has scale 1/128 and zero point 128: (pixel - 128) / 128 in floats is stored as the pixel again."""
+    stored = ROOM["public"].load("cat_validator")
+    spec = replace(stored.entry.input, dtype="float32", mean=(128.0,) * 3, std=(128.0,) * 3)
+    real = SubjectModel(replace(stored.entry, input=spec), stored.session)
+    assert real.predict(pictures()[:4]) == stored.predict(pictures()[:4])
+
+
+@pytest.mark.skipif(not here(PACKS["public"]["cat_detector"]), reason="no public weights")
+def test_the_public_detector_finds_the_cat_and_no_cat_on_a_coffee() -> None:
+    cat, coffee = ROOM["public"].load("cat_detector").predict([data.chelsea(), data.coffee()])
+    box = cat[0].box
+    assert cat[0].label == "cat" and cat[0].confidence > 0.5
+    assert box.x < 150 and box.y < 60 and box.x + box.width > 330 and box.y + box.height > 250
+    assert not coffee or coffee[0].confidence < 0.3
+
+
+@pytest.mark.skipif(not here(PACKS["public"]["background_513"]), reason="no public weights")
+def test_the_public_mattes_show_the_cat_and_the_astronaut() -> None:
+    hard = ROOM["public"].load("background_513").predict([data.chelsea()])[0]
+    assert hard[150, 230] == 255 and hard.mean() > 60 and set(np.unique(hard)) >= {0, 255}
+    person = ROOM["public"].load("person_background").predict([data.astronaut()])[0]
+    assert person[120, 220] > 200 and person[20, 20] < 60

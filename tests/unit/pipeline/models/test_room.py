@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ModelLoadError, ModelUnavailable
-from pipeline.models.manifest import ManifestError, read_manifest
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
 from pipeline.models.settings import ModelSettings
 from tests.unit.pipeline import tiny_models as tiny

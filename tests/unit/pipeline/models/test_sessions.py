@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from pipeline.errors import ModelLoadError
-from pipeline.models.sessions import OPENERS, OnnxSession
+from pipeline.models.sessions import OPENERS, OnnxSession, Opening
 from tests.unit.pipeline import tiny_models as tiny
 
 
@@ -93,7 +93,7 @@ def test_a_graph_that_cannot_be_run_is_refused() -> None:
 @pytest.mark.parametrize("content", [b"", b"not a flatbuffer", b"\0\0\0\0TFL3" + b"\xff" * 64])
 def test_a_broken_tflite_file_is_refused(content: bytes) -> None:
     with pytest.raises(ModelLoadError):
-        OPENERS["tflite"](content)
+        OPENERS["tflite"](content, Opening())
 
 
 def test_a_session_says_its_names_and_its_fixed_batch() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ModelLoadError, ModelUnavailable, StorageUnavailable
-from pipeline.models.manifest import ManifestError, ModelEntry, entry_of, read_manifest
+from pipeline.models.input_spec import ManifestError
+from pipeline.models.manifest import ModelEntry, entry_of, read_manifest
 from pipeline.models.room import MOST_VERSIONS, ModelRoom
 from pipeline.models.settings import PACKS_ROOT, ModelSettings
 from pipeline.models.source import FileCache

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.models.manifest import InputSpec
+from pipeline.models.input_spec import InputSpec
 from pipeline.models.tensors import letterbox, place, squash, to_batch, to_input
 
 PICTURE = np.random.default_rng(3).integers(0, 200, (37, 61, 3), np.uint8)

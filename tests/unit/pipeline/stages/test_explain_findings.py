@@ -25,10 +25,23 @@ def corner(value: float = 2.0, rest: float = 0.0) -> Any:
     return cam
 
 
-def finding(region: str, cam: Any, abnormal: float = 0.9) -> Need:
-    told = {"normal": 1 - abnormal, "abnormal": abnormal}
-    values = cam.tolist() if cam is not None else None
-    return need({"region": region, "probabilities": told, "cam": values, "cam_for": "abnormal" if values else None})
+METHOD = "Grad-CAM, logit difference at top_activation, closed form"
+
+
+def finding(
+    region: str, cam: Any, peak: float | None = None, loss: float | None = None, method: str | None = METHOD
+) -> Need:
+    """What a classifier leaves; ``cam`` in any unit, None for one that is not finite or, without a method, not there."""
+    largest = 0.0 if cam is None else float(np.abs(cam).max())
+    told: dict[str, Any] = {
+        "region": region,
+        "cam": None if cam is None else (cam / (largest or 1.0)).tolist(),
+        "cam_peak": None if cam is None else largest if peak is None else peak,
+        "cam_for": "abnormal" if method else None,
+        "cam_method": method,
+        "deletion": None if loss is None else {"share": 0.2, "loss": loss},
+    }
+    return need(told)
 
 
 def given(eye: Need, mouth: Need = OUTSIDE, visible: dict[str, int] | None = None) -> StageInput:
@@ -47,37 +60,54 @@ def test_an_overlay_for_each_finding_and_none_for_a_region_left_out() -> None:
     assert set(answer.artifacts) == {"heatmap_left_eye"} and set(answer.data["heatmaps"]) == {"left_eye"}
     assert not answer.artifacts["heatmap_left_eye"].lossless
     told = answer.data["heatmaps"]["left_eye"]
-    assert told["label"] == "abnormal" and "class activation map" in told["method"]
-    assert told["quality"] == {"finite": True, "flat": False, "inside": 1.0}
+    assert told["label"] == "abnormal" and told["method"] == METHOD, "both are the classifier's words"
+    assert told["quality"] == {"finite": True, "flat": False, "inside": 1.0, "deletion": None}
 
 
-def test_the_heat_is_where_the_map_speaks_for_the_label() -> None:
-    for abnormal, cam in ((0.9, corner(2.0)), (0.1, corner(-2.0)), (0.55, corner(2.0)), (0.1, corner(-2.0, 1.0))):
-        picture = run(STAGE, [given(finding("left_eye", cam, abnormal))])[0].artifacts["heatmap_left_eye"].pixels
+def test_the_heat_is_where_the_map_speaks_for_its_label() -> None:
+    for cam in (corner(2.0), corner(2.0, -1.0), corner(1e-3)):
+        picture = run(STAGE, [given(finding("left_eye", cam))])[0].artifacts["heatmap_left_eye"].pixels
         heat = warmth(picture)
         assert heat[8, 8] > 100 and heat[100:, 100:].max() == 0
 
 
+def test_the_seed_s_rainbow_is_a_choice() -> None:
+    jet = ExplainFindings(regions=("left_eye", "mouth"), style="jet")
+    picture = run(jet, [given(finding("left_eye", corner()))])[0].artifacts["heatmap_left_eye"].pixels.astype(int)
+    red, _, blue = picture[2, 2]
+    assert red == pytest.approx(0.6 * 120 + 0.4 * 128, abs=2) and blue == pytest.approx(0.6 * 100, abs=2)
+    red, _, blue = picture[200, 200]
+    assert red == pytest.approx(0.6 * 120, abs=2) and blue == pytest.approx(0.6 * 100 + 0.4 * 128, abs=2)
+
+
 @pytest.mark.parametrize(
-    ("cam", "abnormal"),
+    ("cam", "peak"),
     [
-        (np.zeros((7, 7)), 0.9),
-        (np.full((7, 7), 3.0), 0.9),  # everywhere alike
-        (np.full((7, 7), 3.0) + np.eye(7) * 0.1, 0.9),  # nearly
-        (corner(2.0, 1.0), 0.1),  # speaks against the label everywhere
-        (corner(1e-12), 0.9),
+        (np.zeros((7, 7)), None),
+        (np.full((7, 7), 3.0), None),  # everywhere alike
+        (np.full((7, 7), 3.0) + np.eye(7) * 0.1, None),  # nearly
+        (corner(-2.0, -1.0), None),  # speaks against the label everywhere
+        (corner(), 1e-12),  # the gradient of a saturated softmax
+        (corner(), 0.0),  # the same, rounded
     ],
 )
-def test_a_flat_map_shows_the_plain_crop_and_says_so(cam: Any, abnormal: float) -> None:
-    answer = run(STAGE, [given(finding("left_eye", cam, abnormal))])[0]
-    assert answer.data["heatmaps"]["left_eye"]["quality"] == {"finite": True, "flat": True, "inside": None}
+def test_a_flat_map_shows_the_plain_crop_and_says_so(cam: Any, peak: float | None) -> None:
+    answer = run(STAGE, [given(finding("left_eye", cam, peak))])[0]
+    quality = answer.data["heatmaps"]["left_eye"]["quality"]
+    assert quality == {"finite": True, "flat": True, "inside": None, "deletion": None}
     assert np.array_equal(answer.artifacts["heatmap_left_eye"].pixels, CROP)
 
 
 def test_a_map_that_is_not_finite_shows_the_plain_crop_and_says_so() -> None:
-    answer = run(STAGE, [given(finding("left_eye", corner(float("nan"))))])[0]
-    assert answer.data["heatmaps"]["left_eye"]["quality"] == {"finite": False, "flat": True, "inside": None}
+    answer = run(STAGE, [given(finding("left_eye", None))])[0]
+    quality = answer.data["heatmaps"]["left_eye"]["quality"]
+    assert quality == {"finite": False, "flat": True, "inside": None, "deletion": None}
     assert np.array_equal(answer.artifacts["heatmap_left_eye"].pixels, CROP)
+
+
+def test_what_deletion_cost_the_label_is_passed_on() -> None:
+    answer = run(STAGE, [given(finding("left_eye", corner(), loss=0.31))])[0]
+    assert answer.data["heatmaps"]["left_eye"]["quality"]["deletion"] == 0.31
 
 
 def test_energy_beside_the_picture_is_counted() -> None:
@@ -90,7 +120,7 @@ def test_energy_beside_the_picture_is_counted() -> None:
 
 
 def test_a_network_without_a_map_is_not_explained() -> None:
-    answer = run(STAGE, [given(finding("left_eye", None), finding("mouth", corner()))])[0]
+    answer = run(STAGE, [given(finding("left_eye", None, method=None), finding("mouth", corner()))])[0]
     assert set(answer.data["heatmaps"]) == {"mouth"} == {name.removeprefix("heatmap_") for name in answer.artifacts}
 
 
