@@ -18,7 +18,7 @@ LABELS = ("red", "green", "blue")
 
 
 def made(kind: str, folder: Path) -> Path:
-    subprocess.run([sys.executable, str(SCRIPT), kind, str(folder)], capture_output=True, check=True, timeout=110)
+    subprocess.run([sys.executable, str(SCRIPT), kind, str(folder)], capture_output=True, check=True, timeout=240)
     return folder
 
 

@@ -27,7 +27,7 @@ def of_keras(folder: Path) -> dict[str, Any]:
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
     plain = keras.Model(image, layers.Dense(3, activation="softmax", name="chances")(x))
 
-    inside = keras.Input((32, 32, 3))
+    inside = keras.Input((None, None, 3))
     adapted = layers.Normalization()
     adapted.adapt(PICTURES.astype(np.float32) / 127.5 - 1)
     x = layers.Conv2D(16, 3, 2, "same", use_bias=False)(adapted(inside))
@@ -37,7 +37,7 @@ def of_keras(folder: Path) -> dict[str, Any]:
     squeezed = layers.Reshape((1, 1, 16))(layers.GlobalAveragePooling2D()(x))
     squeezed = layers.Conv2D(16, 1, activation="sigmoid")(layers.Conv2D(4, 1, activation="swish")(squeezed))
     body = keras.Model(inside, layers.Conv2D(24, 1)(layers.Multiply()([x, squeezed])))
-    image = keras.Input((32, 32, 3))
+    image = keras.Input((None, None, 3))
     x = layers.GlobalAveragePooling2D()(body(image / 127.5 - 1))
     efficient = keras.Model(image, layers.Dense(1, activation="sigmoid")(layers.Dropout(0.2)(x)))
 

@@ -136,6 +136,7 @@ def test_what_cannot_be_explained_so_is_said(tmp_path: Path) -> None:
     assert accepted.content == body
 
 
+@pytest.mark.timeout(300)  # TensorFlow makes the files
 @pytest.mark.parametrize(("name", "role"), [("logits.tflite", "logits"), ("chances.tflite", "probabilities")])
 def test_a_tflite_file_is_served_as_it_is(keras_nets: Path, name: str, role: str) -> None:
     known = expected(keras_nets)

@@ -21,6 +21,8 @@ from training.convert.keep import add_to_pack
 from training.convert.opened import open_session
 from training.convert.proof import TOLERANCE
 
+pytestmark = pytest.mark.timeout(300)  # two or three starts of TensorFlow
+
 
 @pytest.fixture(scope="module")
 def plain(keras_nets: Path, golden: list[Path]) -> Accepted:
@@ -30,8 +32,8 @@ def plain(keras_nets: Path, golden: list[Path]) -> Accepted:
 
 @pytest.fixture(scope="module")
 def efficient(keras_nets: Path) -> Accepted:
-    """`.keras`: a nested body with squeeze and excitation, operators, one sigmoid."""
-    return accept(keras_nets / "efficient.keras", description(name="ill", labels=("healthy", "ill")))
+    """`.keras`: a nested body with squeeze and excitation, operators, one sigmoid; its size is left open."""
+    return accept(keras_nets / "efficient.keras", description(name="ill", labels=("healthy", "ill"), size=(32, 32)))
 
 
 def run(accepted: Accepted, pictures: Any, *names: str) -> list[Any]:
@@ -119,6 +121,7 @@ def test_serving_gives_the_label_that_keras_gave(plain: Accepted, keras_nets: Pa
 def test_one_sigmoid_is_served_as_two_classes(efficient: Accepted, keras_nets: Path, tmp_path: Path) -> None:
     known = expected(keras_nets)
     answers = served(efficient, tmp_path / "mine").predict(list(known["pictures"]))
+    assert efficient.model_entry.input.size == (32, 32)
     ill = [answer.probabilities["ill"] for answer in answers]
     assert ill == pytest.approx(known["efficient"][:, 0].tolist(), abs=1e-5)
     assert len({round(chance, 5) for chance in ill}) > 1
