@@ -41,7 +41,7 @@ class Proof:
 def compare(session: Session, name: str, batch: NDArray[Any], expected: Mapping[str, NDArray[Any]]) -> dict[str, float]:
     """The greatest difference of each output over the batch [K,...]. Raises ModelRefused if one is not equal."""
     names = list(expected)
-    found = one_by_one(lambda one: session.run(name, one, names).values(), batch)
+    found = _asked(session, name, batch, names)
     gaps = {key: gap(value, expected[key]) for key, value in zip(names, found, strict=True)}
     for key, value in gaps.items():
         if not value <= TOLERANCE:
@@ -61,7 +61,16 @@ def gap(found: NDArray[Any], expected: NDArray[Any]) -> float:
 
 def output(session: Session, name: str, batch: NDArray[Any], key: str) -> NDArray[Any]:
     """An output that was made from the network's inside, [K,C]."""
-    return one_by_one(lambda one: session.run(name, one, [key]).values(), batch)[0]
+    return _asked(session, name, batch, [key])[0]
+
+
+def _asked(session: Session, name: str, batch: NDArray[Any], keys: Sequence[str]) -> list[NDArray[np.float32]]:
+    try:
+        return one_by_one(lambda one: session.run(name, one, keys).values(), batch)
+    except ScanmillError:
+        raise
+    except Exception as error:  # a runtime's own classes
+        raise ModelRefused(f"what came of it cannot be run: {ascii(str(error))[1:200]}") from error
 
 
 def check_logits(made: NDArray[Any], answered: NDArray[Any], kind: str) -> None:

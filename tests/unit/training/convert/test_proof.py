@@ -46,6 +46,14 @@ def test_another_shape_or_no_number_is_never_equal(wrong: Any) -> None:
         proof.compare(session, "image", batch, {"mean": wrong})
 
 
+def test_a_conversion_that_does_not_run_is_refused() -> None:
+    session, batch, right = answers()
+    with pytest.raises(ModelRefused, match="cannot be run"):
+        proof.compare(session, "another", batch, {"mean": right})
+    with pytest.raises(ModelRefused, match="cannot be run"):
+        proof.compare(session, "image", batch, {"another": right})
+
+
 def test_logits_must_lead_to_the_probabilities() -> None:
     logits = np.array([[0.0, 2.0], [1.0, -1.0]], np.float32)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
