@@ -88,7 +88,10 @@ def _served(
     """From here on in our own process, with our own session; the child's word counts for nothing but comparison."""
     found = _outputs(answer)
     draft.check_task(description, found)
-    content, made = _finished(form, answer.files.get("onnx", content), description, found)
+    try:
+        content, made = _finished(form, answer.files.get("onnx", content), description, found)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ModelRefused(f"its graph is put together as none is: {type(error).__name__}") from error
     runtime = "tflite" if form == "tflite" else "onnx"
     session = open_session(runtime, content)
     spec = spec_of(description.input, answer.facts["input"])

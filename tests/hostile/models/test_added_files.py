@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import time
 from pathlib import Path
@@ -118,6 +119,23 @@ def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
 def test_operators_of_a_library_are_refused(tmp_path: Path) -> None:
     content = onnx_file([node("Run", ["image"], ["answer"], domain="evil")], domain="evil")
     refused(tmp_path / "trap.onnx", content, "operators of .*evil")
+
+
+def test_a_chain_longer_than_our_own_stack_is_refused(tmp_path: Path) -> None:
+    """Thousands of nodes between the convolution and the pooling, where Grad-CAM's slope is looked for."""
+    length = 3_000
+    names = ["z", *(f"r{place}" for place in range(length))]
+    nodes = [
+        node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+        node("Conv", ["planes", "kernel"], ["z"]),
+        *(node("Sigmoid", [before], [after]) for before, after in itertools.pairwise(names)),
+        node("GlobalAveragePool", [names[-1]], ["mean"]),
+        node("Flatten", ["mean"], ["flat"]),
+        node("MatMul", ["flat", "weights"], ["answer"]),
+    ]
+    kernel = numpy_helper.from_array(np.ones((2, 3, 1, 1), np.float32), "kernel")
+    weights = numpy_helper.from_array(np.ones((2, 2), np.float32), "weights")
+    refused(tmp_path / "trap.onnx", onnx_file(nodes, kernel, weights), "put together as none is: RecursionError")
 
 
 def test_an_answer_that_is_no_number_is_refused(tmp_path: Path) -> None:
