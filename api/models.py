@@ -14,7 +14,7 @@ from api.auth import principal
 from api.json_body import read_object
 from api.problems import invalid
 from api.services import services
-from db import model_promotions, model_versions
+from db import model_promotions, model_versions, tenants
 from db.model_promotions import PROMOTE, ROLLBACK, Request
 from db.model_versions import VersionRow
 from pipeline.errors import AlreadyCurrent, AmbiguousVersion, NoEarlierVersion, NotFound
@@ -49,6 +49,7 @@ def list_model_versions(name: str) -> Response:
         current = model_promotions.current(connection).get(name)
         past = model_promotions.history(connection, name)
         asked = model_promotions.requests(connection, name)
+        ours = {f"key {key.id}" for key in tenants.list_keys(connection, principal().tenant_id)} | {_who()}
     if not known:
         raise NotFound
     return jsonify(
@@ -56,8 +57,8 @@ def list_model_versions(name: str) -> Response:
             "name": name,
             "current": current,
             "items": [shown(each, current) for each in known],
-            "history": [asdict(each) for each in past],
-            "requests": [asdict(each) for each in asked],
+            "history": [{**asdict(each), "promoted_by": _named(each.promoted_by, ours)} for each in past],
+            "requests": [{**asdict(each), "asked_by": _named(each.asked_by, ours)} for each in asked],
         }
     )
 
@@ -135,6 +136,11 @@ def _body(known: set[str]) -> dict[str, Any]:
 
 def _who() -> str:
     return f"key {principal().key_id}"
+
+
+def _named(who: str, ours: set[str]) -> str:
+    """Whoever works on the installation itself, or one of our keys; which key of another tenant is not for us."""
+    return who if who in ours or not who.startswith("key ") else "another tenant's key"
 
 
 def _accepted(asked: Request) -> Response:

@@ -132,6 +132,8 @@ def _from(source: str | Path | None, wanted: Wanted, tell: Tell, place: Place) -
     if source is None:
         raise FetchRefused("the manifest has no address for it: give a --mirror that holds it")
     if isinstance(source, Path):
+        if not source.is_file():
+            raise FetchRefused(f"{source.parent} has no {source.name}")
         copy(source, wanted, tell)
         return 0
     return download(source, wanted, tell, allow_http=place.allow_http)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Golden = Annotated[list[Path] | None, typer.Option(help="A picture to compare on; may be repeated.")]
 Pairs = Annotated[list[str] | None, typer.Option("--output", metavar="ROLE=NAME", help="Which output is which.")]
 Limits = Annotated[list[str] | None, typer.Option("--threshold", metavar="KEY=NUMBER", help="A threshold.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", metavar="LABEL=I,I…", help="Classes that count as one.")]
 Labels = Annotated[str, typer.Option(help="Names of the classes by index, with commas between.")]
 Size = Annotated[str | None, typer.Option(metavar="HxW", help="The input's size, where the file leaves it open.")]
 Scale = Annotated[str, typer.Option(help="What pixels are divided by: a number, or max.")]
@@ -48,6 +49,7 @@ def add(
     letterbox: Annotated[int | None, typer.Option(help="Grey beside a picture that keeps its ratio, 0 to 255.")] = None,
     outputs: Pairs = None,
     thresholds: Limits = None,
+    groups: Groups = None,
     explain: Explain = "auto",
     layer: Annotated[str | None, typer.Option(help="Of which layer maps are: top_conv or top_activation.")] = None,
     crop_scale: Annotated[float | None, typer.Option(help="Side of its crops, in distances between the eyes.")] = None,
@@ -62,7 +64,7 @@ def add(
         "name": name, "version": version, "task": task, "licence": licence, "source": source or file.name,
         "labels": labels, "trained_on": trained_on, "size": size, "colour": colour, "scale": scale, "mean": mean,
         "std": std, "letterbox": letterbox, "outputs": outputs, "thresholds": thresholds, "crop_scale": crop_scale,
-        "explain": explain, "layer": layer,
+        "explain": explain, "layer": layer, "groups": groups,
     }  # fmt: skip
     with output.exits(as_json):
         try:
@@ -100,6 +102,10 @@ def _description(make: Callable[..., Description], said: dict[str, Any]) -> Desc
             key: _numbers("threshold", value, 1, float)[0]
             for key, value in _pairs("threshold", said["thresholds"]).items()
         },
+    }
+    fields["groups"] = {
+        label: _numbers("group", value, value.count(",") + 1, int)
+        for label, value in _pairs("group", said["groups"]).items()
     }
     for key in ("mean", "std"):
         if said[key] is None:

@@ -82,7 +82,7 @@ def _relu(graph: Edited, node: NodeProto, given: list[Slope]) -> Slope:
 
 def _clip(graph: Edited, node: NodeProto, given: list[Slope]) -> Slope:
     limits = [graph.value(name) if name else None for name in [*node.input[1:], "", ""][:2]]
-    low, high = (None if limit is None else float(limit) for limit in limits)
+    low, high = (None if limit is None else float(np.ravel(limit)[0]) for limit in limits)
     return _product(graph, given[0], _inside(graph, node.input[0], low, high))
 
 

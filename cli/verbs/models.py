@@ -13,6 +13,7 @@ from cli.output import Exit, Json
 from cli.packs import PackedModel, PackSettings, models
 
 app = typer.Typer(no_args_is_help=True)
+_LICENCE = 18  # characters; --json and the manifest have all of it
 Packs = Annotated[list[str] | None, typer.Option("--pack", help="Another pack; may be given more than once.")]
 
 
@@ -47,5 +48,6 @@ def _table(found: list[PackedModel]) -> Table:
     for model in found:
         state = model.state if model.state == "ok" else f"[bold red]{model.state}[/bold red]"
         sha, size = model.sha256[:12], f"{model.bytes / 1e6:.1f} MB" if model.bytes else ""
-        table.add_row(model.name, model.version, model.pack, model.runtime, model.file, size, sha, model.licence, state)
+        licence = model.licence if len(model.licence) <= _LICENCE else f"{model.licence[: _LICENCE - 1]}…"
+        table.add_row(model.name, model.version, model.pack, model.runtime, model.file, size, sha, licence, state)
     return table

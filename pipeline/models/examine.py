@@ -48,9 +48,10 @@ class Found:
     @property
     def sentence(self) -> str:
         """For people."""
-        how = {None: "no goldens", True: "to the bit", False: "within tolerance"}[self.exact]
         beside = f"; beside {self.compared_with[:12]}" if self.compared_with else ""
-        return f"{self.pictures} golden pictures {how}{beside}"
+        if self.exact is None:
+            return f"loaded; no golden pictures{beside}"
+        return f"{self.pictures} golden pictures {'to the bit' if self.exact else 'within tolerance'}{beside}"
 
 
 def examine(

@@ -25,14 +25,12 @@ MOST_ELEMENTS: Final = 2**28
 
 
 class LiteRtSession:
-    """One picture per pass: a TFLite graph has a fixed shape. Quantised outputs come back as float32.
+    """Passes of the size that the graph has, nearly always one picture. Quantised outputs come back as float32.
 
     Floats for a quantised input are quantised with the input's own scale and zero point; uint8 pixels for a uint8
     input pass as they are. An interpreter owns one set of buffers, so calls take turns. LiteRT itself verifies the
     file's structure (FlatBuffers) before it reads any of it.
     """
-
-    batch = 1
 
     def __init__(self, content: bytes, *, threads: int = 1) -> None:
         try:
@@ -53,22 +51,26 @@ class LiteRtSession:
         self.input_shapes: Mapping[str, Sequence[int | None]] = {
             name: tuple(map(int, detail["shape"])) for name, detail in self._inputs.items()
         }
+        first = next(iter(self.input_shapes.values()), ())[:1]
+        self.batch: int = (first[0] if first else None) or 1
 
     def run(self, name: str, batch: Tensor, outputs: Sequence[str]) -> dict[str, Tensor]:
-        """See ``Session.run``; ``batch`` holds one picture."""
+        """See ``Session.run``."""
         stored = self._as_stored(name, batch)
         with self._turn:
             self._interpreter.set_tensor(self._inputs[name]["index"], stored)
             self._interpreter.invoke()
             return {output: self._read(output) for output in outputs}
 
+    def takes(self, name: str, dtype: str) -> bool:
+        """Whether an input takes numbers of this type: its own, or floats that it stores as integers."""
+        return dtype == np.dtype(self._inputs[name]["dtype"]) or (dtype == "float32" and self._stored[name] is not None)
+
     def _as_stored(self, name: str, batch: Tensor) -> Tensor:
         wanted, how = np.dtype(self._inputs[name]["dtype"]), self._stored[name]
-        if batch.dtype == wanted:
-            return batch
-        if how is None or batch.dtype != np.float32:
+        if not self.takes(name, batch.dtype.name):
             raise ModelLoadError(f"the network takes {wanted}, the manifest gives {batch.dtype}")
-        return how.store(batch)
+        return batch if how is None or batch.dtype == wanted else how.store(batch)
 
     def _read(self, output: str) -> Tensor:
         raw, how = np.asarray(self._interpreter.get_tensor(self._outputs[output]["index"])), self._stored[output]

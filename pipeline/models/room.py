@@ -154,8 +154,8 @@ class ModelRoom:
         if key not in self._sessions:
             content = self._verified(entry)
             opener = OPENERS[entry.runtime]
-            settings = self.settings
-            how = Opening(entry.input.name, settings.threads, settings.device, settings.batch)
+            settings, given = self.settings, entry.input
+            how = Opening(given.name, given.dtype, settings.threads, settings.device, settings.batch)
             self._sessions[key] = opener(content, how)
         return family(entry, self._sessions[key])
 

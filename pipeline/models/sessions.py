@@ -116,9 +116,10 @@ def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
 
 @dataclass(frozen=True)
 class Opening:
-    """How to open a session: the manifest's name of the input, and the room's settings."""
+    """How to open a session: the manifest's name and type of the input, and the room's settings."""
 
     name: str = ""
+    dtype: str = ""
     threads: int = 1
     device: str = "cpu"
     batch: int = 16
@@ -130,8 +131,11 @@ def _open_onnx(content: bytes, how: Opening) -> Session:
 
 def _open_tflite(content: bytes, how: Opening) -> Session:
     """LiteRT, on the CPU whatever the device: there is no delegate here."""
-    session: Session = _module("litert").LiteRtSession(content, threads=how.threads)
-    return session
+    session = _module("litert").LiteRtSession(content, threads=how.threads)
+    if how.name in session.input_names and not session.takes(how.name, how.dtype):
+        raise ModelLoadError(f"the network's input {how.name} does not take the manifest's {how.dtype}")
+    opened: Session = session
+    return opened
 
 
 def _open_lightgbm(content: bytes, how: Opening) -> Session:
@@ -152,7 +156,7 @@ def _module(name: str) -> Any:
     """A session's module. Its runtime is optional: a worker needs only those of its packs."""
     try:
         return importlib.import_module(f"pipeline.models.{name}")
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library of the system that it links against is missing
         raise ModelLoadError(f"a runtime that this model needs is not installed: {error}") from error
 
 

@@ -100,6 +100,12 @@ def test_the_worker_has_nothing_that_trains() -> None:
     assert licences.closure("worker") & TRAINING == set()
 
 
+def test_the_worker_has_the_library_that_lightgbm_links_against() -> None:
+    assert "lightgbm" in licences.closure("worker")
+    final = dockerfile("Dockerfile.worker").rpartition("FROM ")[2]
+    assert re.search(r"apt-get install .*\blibgomp1\b", final)
+
+
 def test_the_demo_has_nothing_that_trains_and_nothing_that_tests() -> None:
     assert licences.closure("demo") & {*TRAINING, "rembg", "pytest", "mypy", "ruff", "swift"} == set()
 
@@ -169,7 +175,7 @@ def test_the_api_runs_with_its_own_packages_alone(tmp_path: Path) -> None:
     _install(tmp_path, python)
     script = (
         "import importlib.util as u, api.app; "
-        f"found = [name for name in {sorted(('numpy', 'cv2', 'PIL', 'onnx', 'onnxruntime', 'keras', 'tensorflow', 'torch'))} if u.find_spec(name)]; "
+        f"found = [name for name in {sorted(('numpy', 'cv2', 'PIL', 'onnx', 'onnxruntime', 'lightgbm', 'keras', 'tensorflow', 'torch'))} if u.find_spec(name)]; "
         "assert not found, found; print(api.app.__file__)"
     )
     ended = subprocess.run([str(python), "-c", script], cwd="/", capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.house import tree
 
-RUNTIMES = ("numpy", "cv2", "PIL", "onnx", "onnxruntime", "ai_edge_litert", "tensorflow", "keras", "torch")
+RUNTIMES = ("numpy", "cv2", "PIL", "onnx", "onnxruntime", "ai_edge_litert", "lightgbm", "tensorflow", "keras", "torch")
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -123,9 +123,13 @@ def _served_numbers(content: bytes, description: Description, answer: Frame) -> 
 
 def _outputs(answer: Frame) -> dict[str, NDArray[Any]]:
     """What the original answered, by output. Raises ModelRefused if the child contradicts itself."""
-    found = dict(answer.arrays)
-    if not found or list(found) != answer.facts.get("outputs") or not isinstance(answer.facts.get("input"), dict):
+    found, given = dict(answer.arrays), answer.facts.get("input")
+    if not found or list(found) != answer.facts.get("outputs") or not isinstance(given, dict):
         raise ModelRefused("what read it contradicts itself")
+    shape = given.get("shape", [])
+    sides = isinstance(shape, list) and all(side is None or type(side) is int for side in shape)
+    if not (sides and isinstance(given.get("name"), str) and given.get("dtype", "float32") in ("float32", "uint8")):
+        raise ModelRefused("what read it contradicts itself about its input")
     return found
 
 

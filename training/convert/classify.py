@@ -16,6 +16,8 @@ from training.convert.draft import head_of
 from training.convert.outputs import FEATURES, Head, with_features, with_head
 
 _LAYERS: Final[tuple[Layer, ...]] = ("top_conv", "top_activation")
+_ROUNDED: Final = 0.1
+"""Probabilities in steps of 1/256 may miss a sum of 1 by as much."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,16 @@ def classifier(
     output = head_of(description, found)
     if model is None:
         return Classifier(
-            None, {_role(description, found[output]): output, **_others(description)}, output, Head("none", output)
+            None,
+            {_role(description, output, found[output]): output, **_others(description)},
+            output,
+            Head("none", output),
         )
     wants_maps = description.explain in ("auto", "grad-cam") and "cam" not in description.outputs
     layers = _LAYERS if description.layer is None else (description.layer,)
     eigen = description.explain == "eigen-cam"
     grown, head = with_head(with_features(model) if eigen else model, output, layers if wants_maps else ())
-    roles = {"logits": head.logits} if head.logits != output else {_role(description, found[output]): output}
+    roles = {"logits": head.logits} if head.logits != output else {_role(description, output, found[output]): output}
     roles |= _others(description) | ({"cam": head.cam} if head.cam else {})
     if eigen and FEATURES in {value.name for value in grown.graph.output}:
         roles |= {"features": FEATURES}
@@ -61,9 +66,11 @@ def _others(description: Description) -> dict[str, str]:
     return {role: name for role, name in description.outputs.items() if role not in ("logits", "probabilities")}
 
 
-def _role(description: Description, values: NDArray[Any]) -> str:
-    """What rows of numbers are, if nobody says: probabilities if they all lie in 0..1 and add up to 1."""
+def _role(description: Description, name: str, values: NDArray[Any]) -> str:
+    """What rows of numbers are, if nobody says: probabilities if they are called so, or lie in 0..1 and add up to 1."""
     if "logits" in description.outputs or "probabilities" in description.outputs:
         return "logits" if "logits" in description.outputs else "probabilities"
-    sums_up = bool(np.abs(values.sum(axis=1) - 1).max() < 1e-3)
+    if "softmax" in name.lower():
+        return "probabilities"
+    sums_up = bool(np.abs(values.sum(axis=1) - 1).max() < _ROUNDED)
     return "probabilities" if sums_up and values.min() >= 0 and values.max() <= 1 else "logits"

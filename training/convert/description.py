@@ -27,7 +27,8 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,31}")
 class Description:
     """A network's name, task, terms, and how a picture becomes its input.
 
-    ``labels``: names by index of the output that has them (`ROLES_WITH_LABELS`). ``size``: (height, width) where the
+    ``labels``: names by index of the output that has them (`ROLES_WITH_LABELS`). ``groups``: label → indices of the
+    classes that count as it, for general networks. ``size``: (height, width) where the
     file leaves it open. ``outputs``: role → name in the file, where the file's names are others or several fit.
     ``scale``, ``mean``, ``std``, ``colour``, ``letterbox``: see `pipeline.models.manifest.InputSpec`; the defaults fit
     a network that takes pixels 0..255 and normalises them itself. ``explain``: how a classifier shows where it looked,
@@ -49,6 +50,7 @@ class Description:
     letterbox: int | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     crop_scale: float | None = None
     trained_on: tuple[str, ...] = ()
     explain: Explain = "auto"

@@ -102,11 +102,22 @@ def _serve(network: Any, batch: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _convert(network: Any, shape: list[int | None], name: str, names: list[str]) -> bytes:
+    """By way of a network with outputs of our naming: the converter loses constants of `Normalization` otherwise."""
+    numbered = {f"scanmill_output_{place}": output for place, output in enumerate(network.outputs)}
+    layers = {key: keras.layers.Identity(name=key)(output) for key, output in numbered.items()}
     signature = [tf.TensorSpec(shape, tf.float32, name=name)]
-
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
-    def named(image: Any) -> dict[str, Any]:
-        return {key: tf.identity(value, name=key) for key, value in _serve(network, image, names).items()}
-
-    model, _ = tf2onnx.convert.from_function(named, input_signature=signature, opset=OPSET)
+    model, _ = tf2onnx.convert.from_keras(keras.Model(network.inputs, layers), signature, opset=OPSET)
+    for key, wanted in zip(numbered, names, strict=True):
+        _rename(model, key, wanted)
     return bytes(model.SerializeToString())
+
+
+def _rename(model: Any, old: str, new: str) -> None:
+    """Another name for a tensor of the graph, in place."""
+    for node in model.graph.node:
+        for place, given in enumerate(node.input):
+            node.input[place] = new if given == old else given
+        for place, given in enumerate(node.output):
+            node.output[place] = new if given == old else given
+    for value in model.graph.output:
+        value.name = new if value.name == old else value.name

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.errors import ModelRefused
-from training.convert.keras_names import CLASSES, CODE, FUNCTIONS, MODULES
+from training.convert.keras_names import CLASSES, CODE, FUNCTIONS, KERAS_2, MODULES
 
 MAX_TEXT: Final = 16 * 2**20
 MAX_DEPTH: Final = 60
@@ -61,6 +61,11 @@ def _check_name(part: Mapping[str, Any]) -> None:
     registered = part.get("registered_name")
     if isinstance(name, str) and name in CODE:
         raise ModelRefused(f"it carries code of its own in a {name} layer; nothing of it was run")
+    if isinstance(name, str) and name in KERAS_2:
+        raise ModelRefused(
+            f"Keras 2 saved it with TensorFlow's own operators between its layers ({name}), which Keras 3 does not read; "
+            "put layers such as Rescaling in their place and save it again"
+        )
     if module is not None and not _is_keras(module):
         raise ModelRefused(f"it asks for {ascii(module)[:60]}, which is no part of Keras")
     if name == "function":

@@ -57,9 +57,13 @@ FUNCTIONS: Final = _words(
 VALUES: Final = frozenset({"__keras_tensor__", "__tuple__", "__ellipsis__", "__slice__", "__numpy__", "TensorShape"})
 """Keras' spellings of plain values."""
 
-CODE: Final = frozenset({"Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda", "TorchModuleWrapper", "TFSMLayer",
-                         "JaxLayer", "FlaxLayer", "__typespec__"})  # fmt: skip
+CODE: Final = frozenset(
+    {"Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer", "__typespec__"}
+)
 """What carries code or loads it; refused with its own sentence."""
+
+KERAS_2: Final = frozenset({"TFOpLambda", "SlicingOpLambda"})
+"""TensorFlow's operators between layers, as Keras 2 wrote them; Keras 3 does not know them."""
 
 CLASSES: Final = NETWORKS | LAYERS | OPERATIONS | PARTS | VALUES
 MODULES: Final = ("keras", "tf_keras", "tensorflow.keras", "builtins")

@@ -86,4 +86,6 @@ def in_words(answer: Any) -> str:
     if isinstance(answer, ClassAnswer | SubjectAnswer):
         label, chance = max(answer.probabilities.items(), key=lambda pair: pair[1])
         return f"{label} {chance:.3f}"
+    if isinstance(answer, np.ndarray):
+        return f"{float(answer.mean()):.3f} on average"
     return f"{len(answer)} found" if isinstance(answer, list) else type(answer).__name__

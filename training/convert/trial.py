@@ -36,6 +36,8 @@ def spec_of(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> InputSpec:
     sides = list(found["shape"])
     if len(sides) != 4:
         raise ModelRefused(f"its input has the shape {sides}; a network for pictures takes [N,h,w,3] or [N,3,h,w]")
+    if sides[0] not in (None, 1):
+        raise ModelRefused(f"it takes {sides[0]} pictures at a time and no other number: leave that open, or make it 1")
     layout = wanted.get("layout") or ("NHWC" if sides[3] == 3 else "NCHW")
     channels, *size = (sides[3], sides[1], sides[2]) if layout == "NHWC" else sides[1:]
     if channels not in (3, None):

@@ -50,6 +50,7 @@ def layer(name: str, module: str | None = "keras.layers", registered: str | None
 CONFIGS = {
     "a saved model": (layer("TFSMLayer", filepath="/etc"), "code of its own in a TFSMLayer"),
     "torch inside": (layer("TorchModuleWrapper", module_name="os"), "code of its own in a TorchModuleWrapper"),
+    "an operator of Keras 2": (layer("TFOpLambda", function="math.truediv"), "Keras 2 saved it .*TFOpLambda"),
     "an unknown layer": (layer("Frobnicate"), "made of 'Frobnicate'"),
     "a layer that reads files": (layer("StringLookup", vocabulary="/etc/passwd"), "made of 'StringLookup'"),
     "a class of its author's": (layer("Dense", registered="evil>Dense"), "a class of its author's, 'evil>Dense'"),

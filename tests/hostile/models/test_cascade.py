@@ -32,6 +32,9 @@ HOSTILE = {
     "a billion laughs": BILLION,
     "a file of the host": OUTSIDE,
     "a document type behind the root": CASCADE + "<!DOCTYPE x []>",
+    "a sound one with one entity": changed("0.5</stageT", "&n;</stageT").replace(
+        "<opencv_storage>", '<!DOCTYPE x [<!ENTITY n "0.5">]><opencv_storage>', 1
+    ),
     "a NUL": CASCADE.replace("HAAR", "HA\0AR"),
     "another kind of feature": changed("HAAR", "LBP"),
     "another kind of stage": changed("BOOST", "SVM"),

@@ -112,6 +112,17 @@ def test_a_rollback_needs_something_to_go_back_to(models: Api) -> None:
     assert models.call("GET", "/v1/models").json["items"][0]["current"] == FIRST
 
 
+def test_another_tenants_key_is_not_named(models: Api) -> None:
+    models.call("POST", "/v1/models/net/promote", "b", json={"version": "2"})
+    settle(models)
+    key_of_b = models.tokens["b"].split("_")[1]
+    theirs = models.call("GET", "/v1/models/net/versions", "b").json
+    assert theirs["requests"][0]["asked_by"] == theirs["history"][0]["promoted_by"] == f"key {key_of_b}"
+    ours = models.call("GET", "/v1/models/net/versions", "a").json
+    assert ours["requests"][0]["asked_by"] == ours["history"][0]["promoted_by"] == "another tenant's key"
+    assert key_of_b not in str(ours)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -62,6 +62,14 @@ def makes_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert api.call("GET", f"/v1/scans/{made}", "b").status_code == 404
 
 
+def is_the_installations(api: Api, method: str, path: str, mine: str) -> None:
+    """Models are nobody's: both tenants' administrators see the same, and no key of the other: see test_models."""
+    body = {"json": {"version": "1"}} if method == "POST" else {}
+    answers = [api.call(method, path, token, **body) for token in ("a", "b")]
+    assert len({answer.status_code for answer in answers}) == 1
+    assert api.tokens["b"].split("_")[1] not in answers[0].get_data(as_text=True)
+
+
 CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/v1/scans"): makes_its_own,
     ("GET", "/v1/scans"): sees_nothing,
@@ -75,6 +83,10 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("GET", "/v1/keys"): sees_nothing,
     ("POST", "/v1/keys"): makes_its_own,
     ("DELETE", "/v1/keys/<key_id>"): is_not_found,
+    ("GET", "/v1/models"): is_the_installations,
+    ("GET", "/v1/models/<name>/versions"): is_the_installations,
+    ("POST", "/v1/models/<name>/promote"): is_the_installations,
+    ("POST", "/v1/models/<name>/rollback"): is_the_installations,
     ("GET", "/v1/system"): counts_nothing,
     **{
         ("GET", path): is_for_everybody

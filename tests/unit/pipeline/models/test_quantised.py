@@ -81,6 +81,14 @@ def test_bytes_for_a_quantised_input_of_the_same_type_pass_as_they_are() -> None
     assert session.run("in", pixels, ["out"])["out"].ravel().tolist() == [-1, 0, 127 / 128] * 4
 
 
+def test_a_graph_says_how_many_pictures_a_pass_carries() -> None:
+    for shape in (SHAPE, (4, 2, 2, 3)):
+        source = tiny.Tensor("in", "uint8", shape, (0.5,), (0,))
+        session = LiteRtSession(tiny.tflite(tiny.DEQUANTISE, source, tiny.Tensor("out", "float32", shape)))
+        assert session.batch == shape[0]
+        assert session.run("in", np.ones(shape, np.float32), ["out"])["out"].shape == shape
+
+
 @pytest.mark.parametrize("batch", [np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.float64)])
 def test_a_manifest_whose_numbers_the_network_does_not_take_is_told(batch: Any) -> None:
     source = tiny.Tensor("in", "int8", scales=(0.5,), zero_points=(0,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -188,4 +189,6 @@ def test_cuda_is_refused_clearly_where_there_is_none(pack: Path) -> None:
 def test_the_profile_names_runtime_provider_processor_and_threads(pack: Path) -> None:
     profile = opened(pack).profile
     assert profile.startswith("onnxruntime-") and "CPUExecutionProvider" in profile and "threads=1" in profile
+    for package in ("ai-edge-litert", "lightgbm"):
+        assert f"{package.removeprefix('ai-edge-')}-{version(package)}" in profile.split()
     assert opened(pack, threads=2).profile != profile

@@ -26,7 +26,10 @@ def of_keras(folder: Path) -> dict[str, Any]:
     plain = keras.Model(image, layers.Dense(3, activation="softmax", name="chances")(x))
 
     inside = keras.Input((32, 32, 3))
-    x = layers.Activation("swish")(layers.BatchNormalization()(layers.Conv2D(16, 3, 2, "same", use_bias=False)(inside)))
+    adapted = layers.Normalization()
+    adapted.adapt(PICTURES.astype(np.float32) / 127.5 - 1)
+    x = layers.Conv2D(16, 3, 2, "same", use_bias=False)(adapted(inside))
+    x = layers.Activation("swish")(layers.BatchNormalization()(x))
     x = layers.DepthwiseConv2D(5, padding="same", use_bias=False)(x)
     x = layers.Activation("swish")(layers.BatchNormalization()(x))
     squeezed = layers.Reshape((1, 1, 16))(layers.GlobalAveragePooling2D()(x))

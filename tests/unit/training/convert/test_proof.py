@@ -64,6 +64,7 @@ def test_an_output_without_the_batch_is_refused() -> None:
     ("wanted", "shape", "sentence"),
     [
         ({}, [None, 8, 8], "takes"),
+        ({}, [8, 8, 8, 3], "8 pictures at a time"),
         ({}, [None, 8, 8, 1], "channels"),
         ({}, [None, None, None, 3], "--size"),
         ({"size": [9, 9]}, [None, 8, 8, 3], r"not \[9, 9\]"),
