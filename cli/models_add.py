@@ -146,4 +146,5 @@ def _tell(accepted: Accepted, stored: Path) -> None:
     for name, answer in proof.golden.items():
         show(f"  {name}: {answer}", markup=False)
     named = pack.name if pack.parent == PackSettings().root.resolve() else pack
-    show(f"to use it: SCANMILL_MODEL_PACKS={named},starter", soft_wrap=True)
+    show(f"to use it on this machine: SCANMILL_MODEL_PACKS={named},starter", soft_wrap=True)
+    show(f"on every host: scanmill models goldens {pack}, then register it, then promote", soft_wrap=True)

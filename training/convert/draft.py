@@ -88,6 +88,7 @@ def entry_of(
         "version": description.version,
         "file": f"{description.name}-{digest[:12]}{SUFFIXES[runtime]}",
         "sha256": digest,
+        "bytes": len(content),
         "runtime": runtime,
         "licence": description.licence,
         "source": description.source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ def add_to_pack(accepted: Accepted, folder: Path) -> Path:
 
 
 def _check(text: str, entry: Mapping[str, Any], folder: Path) -> None:
+    names = [model.get("name") for model in tomllib.loads(text).get("model", [])]
+    if names.count(entry["name"]) > 1:
+        raise InvalidField(f"{folder} has a {entry['name']}; a pack holds one version of a name: take another folder")
     with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as draft:
         draft.write(text)
         draft.flush()

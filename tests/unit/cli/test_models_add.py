@@ -53,7 +53,7 @@ def test_a_network_becomes_a_pack_that_serving_reads(tmp_path: Path, capsys: pyt
     assert "`mouth_logits`" in card
 
     assert add(*words) == 2, "a pack has one version of a name"
-    assert "named twice" in json.loads(capsys.readouterr().out)["error"]
+    assert "one version of a name" in json.loads(capsys.readouterr().out)["error"]
     second = [*words[:2], "again", *words[3:]]
     assert add(*second) == 0
     assert [model.name for model in models(PackSettings(packs=str(out)))] == ["mouth", "again"]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ def of_keras(folder: Path) -> dict[str, Any]:
                 weight.assign(np.random.default_rng(len(weight.path)).uniform(0.5, 1.5, weight.shape))
     plain.compile("adam", "categorical_crossentropy")
     plain.save(folder / "plain.h5")
+    as_keras_2(folder / "plain.h5", folder / "old.h5")
     efficient.save(folder / "efficient.keras")
     for name, network in (("logits", logits(plain)), ("chances", plain)):
         (folder / f"{name}.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
@@ -54,6 +57,38 @@ def of_keras(folder: Path) -> dict[str, Any]:
         "maps": maps(plain, batch), "plain": plain.predict(batch), "efficient": efficient.predict(batch),
         "kernel": kernel, "bias": bias, "logits": logits(plain).predict(batch),
     }  # fmt: skip
+
+
+def as_keras_2(new: Path, old: Path) -> None:
+    """The same file with its config as Keras 2.9 wrote it."""
+    import h5py
+
+    shutil.copy(new, old)
+    with h5py.File(old, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        for layer in config["config"]["layers"]:
+            said = layer["config"]
+            for key in (
+                "optional",
+                "renorm",
+                "renorm_clipping",
+                "renorm_momentum",
+                "synchronized",
+                "quantization_config",
+            ):
+                said.pop(key, None)
+            if "batch_shape" in said:
+                said["batch_input_shape"] = said.pop("batch_shape")
+            for key, value in said.items():
+                if isinstance(value, dict) and "class_name" in value:
+                    said[key] = {"class_name": value["class_name"], "config": {}}
+            said["dtype"] = "float32"
+            histories = [part["config"]["keras_history"] for node in layer["inbound_nodes"] for part in node["args"]]
+            layer["inbound_nodes"] = [[[*history, {}] for history in histories]] if histories else []
+        for key in ("input_layers", "output_layers"):
+            config["config"][key] = [config["config"][key]]
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"] = file["model_weights"].attrs["keras_version"] = "2.9.0"
 
 
 def maps(network: Any, batch: Any) -> Any:

@@ -61,6 +61,14 @@ def test_an_h5_file_answers_as_before(plain: Accepted, keras_nets: Path) -> None
     assert np.ptp(known["plain"], axis=0).max() > 1e-3, "pictures that differ are answered differently"
 
 
+def test_a_file_of_keras_2_answers_as_before(keras_nets: Path) -> None:
+    known = expected(keras_nets)
+    old = accept(keras_nets / "old.h5", description(explain="none"))
+    (chances,) = run(old, known["pictures"], "chances")
+    assert np.abs(chances - known["plain"]).max() < 1e-5
+    assert set(old.entry["outputs"]) == {"logits"}
+
+
 def test_its_logits_and_its_feature_map_are_kept(plain: Accepted, keras_nets: Path) -> None:
     known = expected(keras_nets)
     assert plain.entry["outputs"]["logits"] == "scanmill_logits"
