@@ -49,9 +49,7 @@ class Place:
 
 
 def fetch(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; all of the pack if none.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; all of the pack if none.")] = None,
     pack: Annotated[str, typer.Option(help="The pack.")] = "public",
     mirror: Annotated[
         str | None, typer.Option(help="Folder or address with the files; SCANMILL_MODEL_MIRROR if not given.")

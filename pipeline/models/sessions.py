@@ -1,8 +1,8 @@
 """Loaded runtimes behind one small face; the only file that imports ONNX Runtime.
 
 A session is built from bytes that were verified before, never from a path, so a file that is swapped in between
-cannot be loaded. One thread per session and no spinning: two pools on the same cores fight (158 ms for what takes
-91), and one process per core is the best throughput.
+cannot be loaded. One thread per session and no spinning: spinning pools on the same cores fight (45 ms for what takes
+14), and one process per core is the best throughput (7): `bench/README.md`, pools.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class Api:
                 found = ledger.next_stage(connection, ["cpu"], list(known))
                 if found is None:
                     return done
-                claims = ledger.claim(connection, owner, found[0], 16)
+                claims = ledger.claim(connection, owner, found.stage_id, 16)
                 ledger.start(connection, [claim.scan_id for claim in claims])
             answers = [self._answer(known[claim.stage_id], claim, artifact) for claim in claims]
             with self.here.database.begin() as connection:

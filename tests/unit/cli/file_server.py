@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +25,13 @@ class FileServer(ThreadingHTTPServer):
         self.asked: list[str | None] = []
         """The Range header of each request."""
 
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        scheme = "https" if isinstance(self.socket, ssl.SSLSocket) else "http"
+        return f"{scheme}://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is part of the tests."""
@@ -79,8 +84,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(content: bytes, *manners: str) -> Iterator[FileServer]:
+def serving(content: bytes, *manners: str, tls: ssl.SSLContext | None = None) -> Iterator[FileServer]:
     server = FileServer(content, *manners)
+    if tls:
+        server.speak_tls(tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

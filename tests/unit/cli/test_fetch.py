@@ -17,6 +17,7 @@ from cli import download as downloading
 from cli.download import FetchBroken, FetchRefused, Wanted, copy, download
 from cli.main import build
 from cli.packs import PackSettings, models
+from tests.servers.hostile_http import Authority
 from tests.unit.cli.file_server import serving
 
 CONTENT = random.Random(1).randbytes(300_000)
@@ -175,6 +176,26 @@ def test_http_is_refused_unless_it_is_allowed(wanted: Wanted) -> None:
 def test_a_good_redirect_is_followed(wanted: Wanted) -> None:
     with serving(CONTENT) as there, serving(b"", f"redirect:{there.url}/elsewhere") as here:
         get(here.url, wanted)
+    assert wanted.path.read_bytes() == CONTENT
+
+
+def test_https_needs_no_switch_and_never_leads_to_http(
+    wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    tls = authority.server("127.0.0.1")
+    with serving(CONTENT, tls=tls) as there, pytest.raises(FetchBroken, match="certificate"):
+        download(there.url, wanted, quiet)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    with (
+        serving(CONTENT) as plain,
+        serving(b"", f"redirect:{plain.url}/net", tls=tls) as there,
+        pytest.raises(FetchRefused, match="only https"),
+    ):
+        download(there.url, wanted, quiet)
+    assert plain.asked == [] and left(wanted) == []
+    with serving(CONTENT, tls=tls) as behind, serving(b"", f"redirect:{behind.url}/net", tls=tls) as there:
+        download(there.url, wanted, quiet)
     assert wanted.path.read_bytes() == CONTENT
 
 

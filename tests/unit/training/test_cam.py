@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,7 +16,8 @@ from keras import layers
 
 from pipeline.models.base import probabilities
 from pipeline.models.maps import LEAST, gradient_map, is_flat
-from training.cam import with_maps
+from training.cam import OUTPUTS, with_maps
+from training.export import to_onnx
 from training.fitting import settle
 from training.onnx_cam import CAM, LOGITS, add_cam_outputs
 
@@ -131,9 +133,17 @@ def converted_gives_the_same(model: Any, given: Any) -> None:
         session = onnxruntime.InferenceSession(widened.SerializeToString(), providers=["CPUExecutionProvider"])
         cam, logits, was = session.run([CAM, LOGITS, plain.graph.output[0].name], {"image": given})
         expected = {key: value.numpy() for key, value in with_maps(model, layer)(given, training=False).items()}
-        assert np.abs(cam - expected["cam"]).max() < 1e-5 * np.abs(expected["cam"]).max()
+        assert np.abs(cam - expected["cam"]).max() < NEAR * np.abs(expected["cam"]).max()
         assert np.allclose(logits, expected["logits"], atol=1e-5)
         assert np.allclose(was, model(given, training=False), atol=1e-5), "what was there still answers"
+
+
+def test_a_recipe_writes_the_maps_into_its_file(tmp_path: Path) -> None:
+    """`to_onnx` holds the file to Keras."""
+    tail = layers.Activation("silu"), layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")
+    to_onnx(partial(with_maps(small(*tail)), training=False), 16, tmp_path / "net.onnx", OUTPUTS)
+    made = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"]).get_outputs()
+    assert [(one.name, one.shape[0], one.shape[-1]) for one in made] == [("logits", "N", 2), ("cam", "N", 2)]
 
 
 def test_a_saturated_softmax_blanks_the_probability_and_not_the_logits() -> None:
