@@ -55,6 +55,8 @@ class Entry:
     weak: tuple[str, ...]
     thresholds: Mapping[str, float] = field(default_factory=dict)
     crop_scale: float | None = None
+    version: str = "1.0.0"
+    """Rises when other weights are shipped."""
 
 
 VALIDATOR: Final = Entry(

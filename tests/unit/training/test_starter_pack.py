@@ -65,7 +65,13 @@ def test_the_digest_is_the_file_s(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_has_a_card_that_says_what_it_is(name: str) -> None:
     text = (PACK / "cards" / f"{name}.md").read_text("utf-8")
-    for words in ("First version", "not a medical device", "95 % interval", "Not for", "## Data and terms"):
+    for words in (
+        "Demonstration weights, not a medical device",
+        f"Version {entries()[name]['version']}",
+        "95 % interval",
+        "Not for",
+        "## Data and terms",
+    ):
         assert words in text
 
 
