@@ -30,7 +30,7 @@ SIZE: Final = 224
 LEAST_EYES: Final = 24.0
 """Faces whose eyes are nearer than this many pixels are too coarse to learn from."""
 STAGES: Final[Stages] = {
-    "cpu": (Stage(128, 400, 40, 1e-3), Stage(SIZE, 168, 24, 4e-4)),
+    "cpu": (Stage(192, 1200, 32, 8e-4),),
     "gpu": (Stage(SIZE, 5000, 160, 1e-3),),
 }
 
