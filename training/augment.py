@@ -32,6 +32,16 @@ def similarity(centre: tuple[float, float], scale: float, degrees: float, to: tu
     return np.array([[cos, -sin, to[0] - cos * x + sin * y], [sin, cos, to[1] - sin * x - cos * y]], np.float32)
 
 
+def squeezed(rng: np.random.Generator, matrix: Floats, about: tuple[float, float]) -> Floats:
+    """A sixth of the time narrowed to 0.65..1 about a place in the output, as a head half turned away is."""
+    if rng.random() > 0.17:
+        return matrix
+    narrow, changed = float(rng.uniform(0.65, 1.0)), matrix.copy()
+    changed[0] *= narrow
+    changed[0, 2] += about[0] * (1 - narrow)
+    return changed
+
+
 def transform(points: Floats, matrix: Floats) -> Floats:
     """Apply a 2x3 matrix to points [K,2]."""
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
@@ -41,14 +51,16 @@ def colour(rng: np.random.Generator, image: Pixels, strength: float = 1.0) -> Pi
     """Gain, offset, colour cast, saturation, sometimes blur, noise or JPEG marks."""
     gain = 1 + strength * rng.uniform(-0.3, 0.3)
     cast = 1 + strength * rng.uniform(-0.08, 0.08, 3)
-    pixels = image.astype(np.float32) * (gain * cast).astype(np.float32) + np.float32(strength * rng.uniform(-25, 25))
-    grey = pixels.mean(axis=2, keepdims=True)
-    pixels = grey + (pixels - grey) * np.float32(1 + strength * rng.uniform(-0.5, 0.3))
+    offset = strength * rng.uniform(-25, 25)
+    saturation = 1 + strength * rng.uniform(-0.5, 0.3)
     if rng.random() < 0.08 * strength:
-        pixels = np.repeat(grey, 3, axis=2)
+        saturation = 0.0
+    mix = saturation * np.eye(3) + (1 - saturation) / 3
+    changed = as_pixels(cv2.transform(image, np.column_stack([mix * (gain * cast), np.full(3, offset)])))
     if rng.random() < 0.15 * strength:
-        pixels += rng.normal(0, rng.uniform(2, 10), pixels.shape).astype(np.float32)
-    changed = as_pixels(np.clip(pixels, 0, 255))
+        deviation = np.float32(rng.uniform(2, 10))
+        noisy = changed + deviation * rng.standard_normal(changed.shape, np.float32)
+        changed = as_pixels(np.clip(noisy, 0, 255))
     if rng.random() < 0.15 * strength:
         changed = as_pixels(cv2.GaussianBlur(changed, (0, 0), rng.uniform(0.4, 1.5)))
     if rng.random() < 0.15 * strength:
@@ -72,6 +84,31 @@ def random_view(rng: np.random.Generator, image: Pixels, size: int, least: float
     crop = image[y : y + h, x : x + w]
     view = as_pixels(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if w > size else cv2.INTER_LINEAR))
     return as_pixels(view[:, ::-1]) if rng.random() < 0.5 else view
+
+
+def resized_mask(mask: Pixels, image: Pixels) -> Pixels:
+    """A mask at its picture's size."""
+    if mask.shape == image.shape[:2]:
+        return mask
+    return as_pixels(cv2.resize(mask, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_AREA))
+
+
+def pasted(rng: np.random.Generator, image: Pixels, mask: Pixels, behind: Pixels, size: int) -> Pixels:
+    """The subject under a mask [H,W], 0 or 255, at 0.25..0.95 of the frame's side, before another picture."""
+    rows, columns = np.flatnonzero(mask.max(axis=1)), np.flatnonzero(mask.max(axis=0))
+    if not len(rows):
+        return random_view(rng, image, size)
+    tall, wide = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
+    side = float(rng.uniform(0.25, 0.95)) * size
+    free = max(0.0, size - side) / 2
+    to = (size / 2 + float(rng.uniform(-free, free)), size / 2 + float(rng.uniform(-free, free)))
+    middle = (float(columns[0]) + wide / 2, float(rows[0]) + tall / 2)
+    matrix = similarity(middle, side / max(tall, wide), float(rng.normal(0, 8)), to)
+    alpha = warp(np.dstack([mask] * 3), matrix, size, fill=0)
+    alpha = as_pixels(cv2.GaussianBlur(alpha, (0, 0), 0.8))
+    subject = colour(rng, warp(image, matrix, size), 0.5).astype(np.float32)
+    share = alpha.astype(np.float32) / 255
+    return as_pixels(subject * share + random_view(rng, behind, size, 0.3) * (1 - share))
 
 
 def drawing(rng: np.random.Generator, image: Pixels) -> Pixels:
@@ -102,6 +139,11 @@ def letterbox(image: Pixels, size: int) -> tuple[Pixels, Floats]:
     scale = size / max(height, width)
     matrix = similarity((width / 2, height / 2), scale, 0.0, (size / 2, size / 2))
     return warp(image, matrix, size), matrix
+
+
+def stacked(images: list[Pixels]) -> Pixels:
+    """Pictures of one size as a batch."""
+    return np.stack(images)
 
 
 def unit(images: list[Pixels] | Pixels) -> Floats:

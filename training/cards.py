@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from training.entries import TERMS, Entry
 
-MACHINE: Final = "2 CPU cores (AMD EPYC), no GPU"
 SPLIT: Final = (
     "74 % train, 10 % validation, 16 % test, by a stable hash of the group: an individual cat (gpriamo), ten "
     "consecutive shots (people_ccp), a whole source kept for testing (maxogden, SuperGawp), else the picture. "
@@ -18,7 +17,7 @@ def card(entry: Entry, measured: dict[str, Any]) -> str:
         [
             f"# {entry.name}: {entry.title}",
             "",
-            "**First version. Demonstration weights, not a medical device; train on your own data before relying on them.**",
+            f"**Version {entry.version}. Demonstration weights, not a medical device; train on your own data before relying on them.**",
             "",
             f"- For: {entry.good_for}.",
             f"- Not for: {entry.not_for}.",
@@ -63,16 +62,38 @@ def scores(measured: dict[str, Any]) -> list[str]:
 
 def made(entry: Entry, measured: dict[str, Any]) -> list[str]:
     """How to make it again."""
+    run = measured["run"]
     fitted = f" Temperature {measured['temperature']}." if "temperature" in measured else ""
     return [
         "## Made with",
         "",
         "```",
-        "python -m training.run body --data DATA --out OUT --teacher TEACHER",
-        f"python -m training.run {entry.recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH",
-        "python -m training.pack --out OUT --pack models/starter",
+        *commands(entry, run),
         "```",
         "",
-        f"Seed {measured['seed']}, {measured['minutes']} minutes for its own recipe on {MACHINE}, shared with other work.{fitted}",
+        f"Seed {run['seed']}, {run['minutes']} minutes for its own recipe on {run['machine']}, {run['with']}.{fitted}",
+        *[f"{stage(one)}" for one in run["stages"]],
+        *([run["remark"]] if "remark" in run else []),
         "",
     ]
+
+
+def commands(entry: Entry, run: dict[str, Any]) -> list[str]:
+    """Body, the recipe with its budget, and the pack."""
+    budget = f"--budget {run['budget']}" + (f" --scale {run['scale']:g}" if run["scale"] != 1 else "")
+    body = (
+        []
+        if entry.recipe == "landmarks"
+        else [f"python -m training.run body --data DATA --out OUT --teacher TEACHER {budget}"]
+    )
+    return [
+        *body,
+        f"python -m training.run {entry.recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH {budget}",
+        "python -m training.pack --out OUT --pack models/starter",
+    ]
+
+
+def stage(one: dict[str, Any]) -> str:
+    """One stage of the training loop, in words."""
+    planned = "" if one["done"] == one["steps"] else f" (of {one['steps']:,} planned: as many as fitted into the time)"
+    return f"{one['done']:,} steps{planned} of {one['batch']} pictures at {one['size']} px, peak rate {one['rate']:g}."

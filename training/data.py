@@ -2,7 +2,9 @@
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -114,6 +116,12 @@ def feline(picture: Picture) -> bool:
     """Whether the labels say cat, tame or wild."""
     row = picture.row
     return row.get("label") == "cat" or "1" in {row.get("is_wild_felid"), row.get("is_domestic_cat")}
+
+
+def decoded(items: Iterable[Picture], shorter_side: int | None = None) -> list[Pixels]:
+    """Pixels of many pictures, decoded by as many threads as there are cores; the threads end here."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(lambda item: item.pixels(shorter_side), items))
 
 
 def without_cats(data: Path, part: Part) -> list[Picture]:

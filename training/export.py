@@ -1,40 +1,39 @@
-"""A Keras network to an ONNX file with our input and output names, checked against Keras."""
+"""A Keras network to an ONNX file with our input and output names, checked against Keras. Needs TensorFlow."""
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
+import keras
 import numpy as np
 import onnx
-import onnxruntime
 import tensorflow as tf
 import tf2onnx
 
-from training.data import Floats
-from training.evaluate import Metric
+from training import served
+from training.served import Served
 
 OPSET: Final = 17
 TOLERANCE: Final = 2e-4
 
 
-def to_onnx(serve: Callable[[Any], dict[str, Any]], size: int, file: Path, outputs: Sequence[str]) -> None:
-    """Write `serve(image [N,size,size,3]) -> {name: tensor}` as ONNX with exactly `outputs`."""
-    signature = [tf.TensorSpec((None, size, size, 3), tf.float32, name="image")]
+def to_onnx(network: Served) -> None:
+    """Write the network as ONNX with exactly its outputs; raises `ValueError` under another backend."""
+    if keras.config.backend() != "tensorflow":
+        message = "the export goes through TensorFlow: run it with KERAS_BACKEND=tensorflow, or train with --train-only"
+        raise ValueError(message)
+    signature = [tf.TensorSpec((None, network.size, network.size, 3), tf.float32, name="image")]
 
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def named(image: Any) -> dict[str, Any]:
-        found = serve(image)
-        return {name: tf.identity(found[name], name=name) for name in outputs}
+        found = network.call(image)
+        return {name: tf.identity(found[name], name=name) for name in network.outputs}
 
     graph, _ = tf2onnx.convert.from_function(named, input_signature=signature, opset=OPSET)
-    tidy(graph, outputs)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    tidy(graph, network.outputs)
+    network.file.parent.mkdir(parents=True, exist_ok=True)
     onnx.checker.check_model(graph)
-    onnx.save(graph, str(file))
-    agree(serve, size, file, outputs)
+    onnx.save(graph, str(network.file))
+    agree(network)
 
 
 def tidy(graph: Any, outputs: Sequence[str]) -> None:
@@ -48,40 +47,14 @@ def tidy(graph: Any, outputs: Sequence[str]) -> None:
     graph.graph.output.extend(ordered)
 
 
-def agree(serve: Callable[[Any], dict[str, Any]], size: int, file: Path, outputs: Sequence[str]) -> None:
+def agree(network: Served) -> None:
     """Raise `ValueError` unless ONNX Runtime repeats Keras on random pictures."""
-    images = np.random.default_rng(0).uniform(-1, 1, (2, size, size, 3)).astype(np.float32)
-    expected = serve(tf.constant(images))
-    for name, got in zip(outputs, session(file).run(list(outputs), {"image": images}), strict=True):
+    images = np.random.default_rng(0).uniform(-1, 1, (2, network.size, network.size, 3)).astype(np.float32)
+    expected = network.call(tf.constant(images))
+    answers = served.session(network.file).run(list(network.outputs), {"image": images})
+    for name, got in zip(network.outputs, answers, strict=True):
         wanted = expected[name].numpy()
         gap = float(np.max(np.abs(got - wanted) / (1 + np.abs(wanted))))
         if not gap < TOLERANCE:
-            message = f"{file.name}: output {name} differs by {gap:.2g}"
+            message = f"{network.file.name}: output {name} differs by {gap:.2g}"
             raise ValueError(message)
-
-
-def session(file: Path, threads: int = 2) -> onnxruntime.InferenceSession:
-    """A CPU session."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-
-
-def run(file: Path, images: Floats, names: Sequence[str], batch: int = 16) -> list[Floats]:
-    """Outputs of all images [N,H,W,3], a few at a time."""
-    network = session(file)
-    blocks = [
-        network.run(list(names), {"image": images[first : first + batch]}) for first in range(0, len(images), batch)
-    ]
-    return [np.concatenate(found) for found in zip(*blocks, strict=True)]
-
-
-def sha256(file: Path) -> str:
-    """Digest of the file's bytes."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def note(file: Path, metrics: Sequence[Metric], **facts: Any) -> None:
-    """Keep what was measured beside the export, for the manifest and the card."""
-    record = {"metrics": [asdict(metric) for metric in metrics], **facts}
-    file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")

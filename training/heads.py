@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from training import augment, export
+from training import augment, served
 from training.data import Floats, Picture, Pixels, read_rgb
 from training.evaluate import Metric, average_precision, bootstrap, box_iou, suppress
 from training.faces import Face, true_points
@@ -30,7 +30,7 @@ def detect(file: Path, images: list[Pixels], least: float = FLOOR) -> list[list[
     boxed = [augment.letterbox(image, DETECTOR_SIZE) for image in images]
     if not boxed:
         return []
-    boxes, scores = export.run(file, augment.unit([pixels for pixels, _ in boxed]), ("boxes", "scores"))
+    boxes, scores = served.run(file, augment.unit([pixels for pixels, _ in boxed]), ("boxes", "scores"))
     found = []
     for (_, matrix), box, score in zip(boxed, boxes, scores, strict=True):
         kept = suppress(box, score, least)
@@ -106,7 +106,7 @@ def head_crop(image: Pixels, box: Floats, size: int = CROP_SIZE) -> tuple[Pixels
 def place(file: Path, images: list[Pixels], boxes: list[Floats]) -> tuple[Floats, Floats]:
     """Points [N,6,2] in pixels of their pictures and confidences [N]."""
     crops = [head_crop(image, box) for image, box in zip(images, boxes, strict=True)]
-    points, sure = export.run(file, augment.unit([crop for crop, _ in crops]), ("points", "confidence"))
+    points, sure = served.run(file, augment.unit([crop for crop, _ in crops]), ("points", "confidence"))
     for index, (_, matrix) in enumerate(crops):
         points[index] = (points[index] * CROP_SIZE - matrix[:, 2]) / matrix[0, 0]
     return points, sure

@@ -1,4 +1,4 @@
-"""Gather exports and notes into a pack: files, `manifest.toml`, one card each."""
+"""Gather exports and notes into a pack: files, `manifest.toml`, one card and one note each."""
 
 import argparse
 import json
@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from training.cards import card
 from training.entries import ENTRIES, LICENCE, TERMS, Entry
-from training.export import sha256
+from training.served import sha256
 from training.toml import lines, quoted
 
-VERSION: Final = "1.0.0"
 SOURCE: Final = "python -m training.run {recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH"
 
 
@@ -25,15 +24,19 @@ def main() -> None:
 
 
 def gather(out: Path, pack: Path) -> None:
-    """Copy what is there; a model without a note or a file is left out."""
-    (pack / "cards").mkdir(parents=True, exist_ok=True)
+    """Copy what is there; a model that was not trained anew keeps its file and the note the pack has of it."""
+    for folder in ("cards", "notes"):
+        (pack / folder).mkdir(parents=True, exist_ok=True)
     tables = []
     for entry in ENTRIES:
-        note = out / f"{entry.name}.json"
-        if not (note.exists() and (out / entry.file).exists()):
+        kept = pack / "notes" / f"{entry.name}.json"
+        note = out / kept.name
+        if note.exists() and (out / entry.file).exists():
+            shutil.copyfile(note, kept)
+            shutil.copyfile(out / entry.file, pack / entry.file)
+        if not (kept.exists() and (pack / entry.file).exists()):
             continue
-        measured = json.loads(note.read_text(encoding="utf-8"))
-        shutil.copyfile(out / entry.file, pack / entry.file)
+        measured = json.loads(kept.read_text(encoding="utf-8"))
         tables.append(table(entry, measured, sha256(pack / entry.file)))
         (pack / "cards" / f"{entry.name}.md").write_text(card(entry, measured), encoding="utf-8")
     heading = "# The starter pack: small networks of our own. Written by `python -m training.pack`; do not edit.\n"
@@ -44,7 +47,7 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
     """One `[[model]]` table."""
     facts: dict[str, Any] = {
         "name": entry.name,
-        "version": VERSION,
+        "version": entry.version,
         "file": entry.file,
         "sha256": digest,
         "runtime": "onnx",

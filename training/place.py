@@ -1,13 +1,20 @@
 """Where a recipe reads and writes; handed to it whole, so that no recipe knows a machine."""
 
+import json
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from training import export
+import keras
+
+from training.budget import Budget, Stage
 from training.evaluate import Metric
+
+CARDS: Final = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +26,50 @@ class Place:
     seed: int = 7
     teacher: Path | None = None
     truth: Path | None = None
+    start: Path | None = None
+    """Weights of the same network to go on from."""
     began: float = field(default_factory=time.monotonic)
 
     @property
     def body(self) -> Path | None:
         """The distilled body, if its recipe ran before into the same folder."""
-        file = self.out / "body.weights.h5"
+        file = self.weights("body")
         return file if file.exists() else None
 
-    def note(self, name: str, metrics: Sequence[Metric], **facts: Any) -> None:
-        """Keep what was measured as `<name>.json`, and say it."""
-        minutes = round((time.monotonic() - self.began) / 60, 1)
-        export.note(self.out / f"{name}.json", metrics, seed=self.seed, minutes=minutes, **facts)
+    def weights(self, recipe: str) -> Path:
+        """Where a recipe keeps its weights."""
+        return self.out / f"{recipe}.weights.h5"
+
+    def trained(self, recipe: str, budget: Budget, done: Sequence[tuple[Stage, int]]) -> None:
+        """Keep beside the weights how they came about: `done` holds the stages and the steps they took."""
+        facts = {
+            "budget": budget.name,
+            "scale": budget.scale,
+            "stages": [asdict(stage) | {"done": steps} for stage, steps in done],
+            "minutes": round((time.monotonic() - self.began) / 60, 1),
+            "seed": self.seed,
+            "start": self.start.name if self.start else None,
+            "machine": machine(),
+            "with": f"Keras {version('keras')} on {keras.config.backend()}, {keras.config.dtype_policy().name}",
+        }
+        (self.out / f"{recipe}.run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+    def note(self, recipe: str, name: str, metrics: Sequence[Metric], **facts: Any) -> None:
+        """Keep what was measured of the model `name` as `<name>.json`, with how it was trained, and say it."""
+        run = json.loads((self.out / f"{recipe}.run.json").read_text(encoding="utf-8"))
+        record = {"metrics": [asdict(metric) for metric in metrics], "run": run, **facts}
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        (self.out / f"{name}.json").write_text(text, encoding="utf-8")
         for metric in metrics:
             print(f"{metric.name}: {metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n} ({metric.on})")
+
+
+def machine() -> str:
+    """Cores and card, in words."""
+    models = [
+        line.partition(":")[2].strip()
+        for file in sorted(CARDS.glob("*/information"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if line.startswith("Model")
+    ]
+    return f"{os.cpu_count()} CPU cores, " + (f"one {models[0]}" if models else "no GPU")

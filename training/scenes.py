@@ -46,17 +46,22 @@ def with_head(rng: np.random.Generator, face: Face, image: Pixels, size: int, be
         scale = size / max(image.shape[:2]) * float(np.exp(rng.normal(0, 0.2)))
         middle = (image.shape[1] / 2, image.shape[0] / 2)
         to = (size / 2 + float(rng.normal(0, 0.06)) * size, size / 2 + float(rng.normal(0, 0.06)) * size)
-        matrix = augment.similarity(middle, scale, float(rng.normal(0, 8)), to)
+        matrix = augment.similarity(middle, scale, tilt(rng, 8), to)
     else:
         side = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST)))) * size
         free = max(0.0, size - side) / 2 + 0.12 * side
         to = (size / 2 + float(rng.uniform(-free, free)), size / 2 + float(rng.uniform(-free, free)))
-        matrix = augment.similarity(face.centre, side / face.side, float(rng.normal(0, 15)), to)
+        matrix = augment.squeezed(rng, augment.similarity(face.centre, side / face.side, tilt(rng, 15), to), to)
     pixels = augment.warp(image, matrix, size, fill=background(rng))
     if behind is not None:
         covered = augment.warp(np.full_like(image, 255), matrix, size, fill=0)
         pixels = np.where(covered > 127, pixels, augment.squash(behind, size))
     return Scene(pixels, head_in(face, matrix, size))
+
+
+def tilt(rng: np.random.Generator, usual: float) -> float:
+    """Degrees: mostly upright, a sixth of the heads lying or hanging, since the labels hold upright ones only."""
+    return float(rng.uniform(-90, 90)) if rng.random() < 0.17 else float(rng.normal(0, usual))
 
 
 def background(rng: np.random.Generator) -> int:

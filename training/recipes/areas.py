@@ -4,7 +4,7 @@
 `training.crops`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,22 +12,27 @@ from typing import Any, Final
 import cv2
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
-from training import augment, export, heads, lesions, networks
+from training import augment, heads, lesions, networks, served
+from training.budget import Budget, Stage, Stages
 from training.crops import AREA_LABELS, AREAS, CROP_SCALE, KIND, area_crop
-from training.data import Floats, Part, Pixels, as_pixels, only, pictures
+from training.data import Floats, Part, Pixels, as_pixels, decoded, only, pictures
+from training.drawing import Batch
 from training.evaluate import Metric, auc, bootstrap, expected_calibration_error, fit_temperature
 from training.faces import Face, face_of
-from training.fitting import Batch, Budget, fit, log
+from training.fitting import Lesson, learn, log
+from training.networks import WHOLE, cross_entropy
 from training.place import Place
+from training.served import Served
 
 SIZE: Final = 224
 LEAST_EYES: Final = 24.0
 """Faces whose eyes are nearer than this many pixels are too coarse to learn from."""
-STAGES: Final = ((128, 400, 40, 1e-3), (224, 168, 24, 4e-4))
-"""(input size, steps, batch, peak rate)"""
+STAGES: Final[Stages] = {
+    "cpu": (Stage(192, 1200, 32, 8e-4),),
+    "gpu": (Stage(SIZE, 5000, 160, 1e-3),),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,9 @@ class Subject:
 def subjects(place: Place, part: Part) -> list[Subject]:
     """Faces of one part that are large enough."""
     faces = [face_of(item) for item in only(pictures(place.data, "cat_face_landmarks_pseudo"), part)]
-    return [Subject(face, face.picture.pixels()) for face in faces if face.eye_distance >= LEAST_EYES]
+    large = [face for face in faces if face.eye_distance >= LEAST_EYES]
+    images = decoded(face.picture for face in large)
+    return [Subject(face, image) for face, image in zip(large, images, strict=True)]
 
 
 def example(rng: np.random.Generator, subject: Subject, area: str, abnormal: bool, size: int) -> Pixels:
@@ -66,78 +73,77 @@ def example(rng: np.random.Generator, subject: Subject, area: str, abnormal: boo
     return augment.colour(rng, crop, 0.8)
 
 
-def batches(rng: np.random.Generator, items: Sequence[Subject], size: int, batch: int) -> Iterator[Batch]:
-    """Crops in -1..1 with area index and label; both labels of every area equally often."""
+def drawn(rng: np.random.Generator, items: Sequence[Subject], stage: Stage) -> Batch:
+    """Crops with area index and label; both labels of every area equally often."""
     reach = np.array([subject.face.eye_distance for subject in items]) ** 0.5
-    while True:
-        crops, areas, labels = [], [], []
-        for number in range(batch):
-            area, abnormal = number % len(AREAS), bool(rng.random() < 0.5)
-            subject = items[int(rng.choice(len(items), p=reach / reach.sum()))]
-            crops.append(example(rng, subject, AREAS[area], abnormal, size))
-            areas.append(area)
-            labels.append(int(abnormal))
-        yield augment.unit(crops), np.array(areas, np.int32), np.array(labels, np.int32)
+    crops, areas, labels = [], [], []
+    for number in range(stage.batch):
+        area, abnormal = number % len(AREAS), bool(rng.random() < 0.5)
+        subject = items[int(rng.choice(len(items), p=reach / reach.sum()))]
+        crops.append(example(rng, subject, AREAS[area], abnormal, stage.size))
+        areas.append(area)
+        labels.append(int(abnormal))
+    return augment.stacked(crops), np.array(areas, np.int32), np.array(labels, np.int32)
 
 
-def build(size: int = SIZE, weights: Path | None = None) -> networks.Network:
+def build(weights: Path | None = None) -> networks.Network:
     """[N,S,S,3] in -1..1 to feature map [N,S/32,S/32,576] and logits [N,5,2]."""
-    body = networks.mobile_body(size, weights)
-    pooled = layers.GlobalAveragePooling2D()(body.output)
-    heads_ = layers.Dense(len(AREAS) * len(AREA_LABELS), name="heads")(layers.Dropout(0.2)(pooled))
-    return keras.Model(body.input, [body.output, layers.Reshape((len(AREAS), len(AREA_LABELS)))(heads_)])
+    body = networks.mobile_body(None, weights)
+    pooled = layers.GlobalAveragePooling2D(dtype=WHOLE)(body.output)
+    dropped = layers.Dropout(0.2, dtype=WHOLE)(pooled)
+    flat = layers.Dense(len(AREAS) * len(AREA_LABELS), name="heads", dtype=WHOLE)(dropped)
+    logits = layers.Reshape((len(AREAS), len(AREA_LABELS)), dtype=WHOLE)(flat)
+    return keras.Model(body.input, [body.output, logits])
 
 
 def loss(outputs: Any, area: Any, label: Any) -> Any:
     """Cross entropy of the crop's own head."""
-    own = tf.gather(outputs[1], area, axis=1, batch_dims=1)
-    wanted = 0.02 + 0.96 * tf.one_hot(label, len(AREA_LABELS))
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, own))
+    own = ops.einsum("nac,na->nc", outputs[1], ops.one_hot(area, len(AREAS)))
+    wanted = 0.02 + 0.96 * ops.one_hot(label, len(AREA_LABELS))
+    return ops.mean(cross_entropy(wanted, own))
 
 
 def train(place: Place, budget: Budget) -> None:
-    """Train in two sizes, export, fit temperatures on validation, score on test."""
-    rng = np.random.default_rng(place.seed)
+    """Write `areas.weights.h5`."""
     items = subjects(place, "train")
     log.info("%d faces", len(items))
-    model = build(STAGES[0][0], place.body)
-    for size, steps, batch, rate in STAGES:
-        kept = model.get_weights()
-        model = build(size)
-        model.set_weights(kept)
-        fit(model, batches(rng, items, size, batch), loss, budget.steps(steps), rate)
-    model.save_weights(str(place.out / "areas.weights.h5"))
-    finish(model, place)
+    lesson = Lesson(
+        recipe="areas",
+        at_size=lambda _, former: former or build(place.body),
+        draw=lambda rng, stage: drawn(rng, items, stage),
+        loss=loss,
+        stages=STAGES,
+    )
+    learn(lesson, place, budget)
 
 
-def again(place: Place) -> None:
-    """Export and score the weights that are there."""
+def serving(place: Place) -> Served:
+    """Logits and maps of all five heads of the trained network."""
     model = build()
-    model.load_weights(str(place.out / "areas.weights.h5"))
-    finish(model, place)
-
-
-def finish(model: networks.Network, place: Place) -> None:
-    """Export logits and maps of all five heads, then note each area on its own."""
+    model.load_weights(str(place.weights("areas")))
     weights = model.get_layer("heads").get_weights()[0].reshape(-1, len(AREAS), len(AREA_LABELS))
     contrast = weights[:, :, 1] - weights[:, :, 0]
-    file = place.out / "cat_areas.onnx"
 
-    def serve(image: Any) -> dict[str, Any]:
+    def call(image: Any) -> dict[str, Any]:
         features, logits = model(image, training=False)
         maps = ops.einsum("nhwc,ca->nhwa", features, ops.convert_to_tensor(contrast))
         named = {f"{area}_logits": logits[:, number] for number, area in enumerate(AREAS)}
         return named | {f"{area}_cam": maps[..., number] for number, area in enumerate(AREAS)}
 
     names = [f"{area}_{what}" for area in AREAS for what in ("logits", "cam")]
-    export.to_onnx(serve, SIZE, file, names)
+    return Served(place.out / "cat_areas.onnx", SIZE, names, call)
+
+
+def score(place: Place) -> None:
+    """Fit each area's temperature on the validation part, note its scores on the test part."""
+    file = place.out / "cat_areas.onnx"
     for area in AREAS:
         logits, labels = answers(file, place, area, "validation")
         temperature = fit_temperature(logits, labels)
         found = metrics(*answers(file, place, area, "test"), temperature)
         if KIND[area] == "eye":
             found += real_eyes(file, place, area)
-        place.note(f"cat_{area}", found, temperature=temperature)
+        place.note("areas", f"cat_{area}", found, temperature=temperature)
 
 
 def answers(file: Path, place: Place, area: str, part: Part, rounds: int = 2) -> tuple[Floats, Floats]:
@@ -148,7 +154,7 @@ def answers(file: Path, place: Place, area: str, part: Part, rounds: int = 2) ->
         for turn in range(2 * rounds):
             crops.append(example(rng, subject, area, turn % 2 == 1, SIZE))
             labels.append(turn % 2)
-    (logits,) = export.run(file, augment.unit(crops), (f"{area}_logits",))
+    (logits,) = served.run(file, augment.unit(crops), (f"{area}_logits",))
     return logits, np.array(labels, np.float32)
 
 
@@ -186,7 +192,7 @@ def real_eyes(file: Path, place: Place, area: str) -> list[Metric]:
     held = [index for index, boxes in enumerate(found) if boxes]
     points, _ = heads.place(landmarks, [images[k] for k in held], [found[k][0].box for k in held])
     crops = [area_crop(images[k], where, area, SIZE) for k, where in zip(held, points, strict=True)]
-    (logits,) = export.run(file, augment.unit(crops), (f"{area}_logits",))
+    (logits,) = served.run(file, augment.unit(crops), (f"{area}_logits",))
     margin = logits[:, 1] - logits[:, 0]
     sick = np.array([rows[k].row["label"] != "healthy" for k in held])
 

@@ -1,19 +1,24 @@
 """Teach a MobileNetV3Small to see like a public ImageNet network; the start of four other recipes.
 
-The teacher (MobileNetV2, Apache-2.0) is asked for its embedding of random views; the student must
-predict it from the same view. The teacher's weights are never shipped, and no label is used.
+The teacher (MobileNetV2, Apache-2.0) and the student look at the same random view, often two views mixed;
+the student must predict the teacher's embedding and its class logits (Beyer et al. 2022: a patient and
+consistent teacher). The teacher's weights are never shipped, and no label is used.
 """
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import layers, ops
 
 from training import augment, data, networks, teacher
-from training.data import Floats, Pixels
-from training.fitting import Batch, Budget, fit, log
+from training.budget import Budget, Stage, Stages
+from training.data import Pixels, as_pixels
+from training.drawing import Batch
+from training.fitting import Lesson, learn, log
+from training.networks import WHOLE
 from training.place import Place
 
 DATASETS: Final = (
@@ -24,52 +29,77 @@ DATASETS: Final = (
     "noncat_clothing_cc0",
     "people_ccp",
 )
-VIEWS: Final = 8
-VIEW_SIZE: Final = 160
-STAGES: Final = ((112, 3600, 2e-3), (160, 1600, 6e-4))
-"""(input size, steps of 32 views, peak rate)"""
-BATCH: Final = 32
+LEAST: Final = 0.2
+"""Smallest share of a picture's area in a view."""
+MIXED: Final = 0.4
+"""Share of views that are two views laid over each other."""
+STAGES: Final[Stages] = {
+    "cpu": (Stage(112, 2600, 32, 2e-3), Stage(160, 700, 32, 6e-4)),
+    "gpu": (Stage(192, 3600, 256, 3e-3),),
+}
+SOFT: Final = 2.0
+"""Temperature of the teacher's classes."""
 
 
-def views(items: list[data.Picture], rng: np.random.Generator) -> Pixels:
-    """`VIEWS` random views of each picture: [N,160,160,3]."""
-    made = np.empty((len(items) * VIEWS, VIEW_SIZE, VIEW_SIZE, 3), np.uint8)
-    for number, item in enumerate(items):
-        image = item.pixels(256)
-        for view in range(VIEWS):
-            made[number * VIEWS + view] = augment.colour(rng, augment.random_view(rng, image, VIEW_SIZE, 0.25), 0.8)
-    return made
+def view(rng: np.random.Generator, images: list[Pixels], size: int) -> Pixels:
+    """A random part of a random picture."""
+    image = images[int(rng.integers(len(images)))]
+    return augment.colour(rng, augment.random_view(rng, image, size, LEAST), 0.8)
 
 
-def batches(rng: np.random.Generator, images: Pixels, wanted: Floats, size: int) -> Iterator[Batch]:
-    """Shuffled views at `size` pixels in -1..1, with their embeddings."""
-    while True:
-        order = rng.permutation(len(images))
-        for first in range(0, len(order) - BATCH + 1, BATCH):
-            chosen = np.sort(order[first : first + BATCH])
-            block = np.stack([augment.squash(images[index], size) for index in chosen])
-            yield block.astype(np.float32) / 127.5 - 1, wanted[chosen]
+def drawn(rng: np.random.Generator, images: list[Pixels], stage: Stage) -> Batch:
+    """Views; there is nothing else to learn from than what the teacher sees in them."""
+    made = []
+    for _ in range(stage.batch):
+        one = view(rng, images, stage.size)
+        if rng.random() < MIXED:
+            share = float(rng.uniform(0.5, 1.0))
+            one = as_pixels(cv2.addWeighted(one, share, view(rng, images, stage.size), 1 - share, 0))
+        made.append(one)
+    return (augment.stacked(made),)
 
 
-def distance(predicted: Any, wanted: Any) -> Any:
-    """Mean squared error of the standardised embedding: 1 is chance."""
-    return tf.reduce_mean(tf.square(predicted - wanted))
+def with_teacher(folder: Path) -> networks.Network:
+    """Student's embedding and logits, then the teacher's of the same image, its embedding standardised."""
+    body = networks.mobile_body(None)
+    taught = teacher.network(folder)
+    image = keras.Input((None, None, 3))
+    pooled = layers.GlobalAveragePooling2D(dtype=WHOLE)(body(image))
+    embedding, logits = taught(image)
+    standard = layers.BatchNormalization(center=False, scale=False, dtype=WHOLE)(embedding)
+    student = [layers.Dense(wanted.shape[-1], dtype=WHOLE)(pooled) for wanted in (embedding, logits)]
+    return keras.Model(image, [*student, standard, logits])
+
+
+def loss(outputs: Any) -> Any:
+    """Squared error of the standardised embedding (1 is chance) and cross entropy of the softened classes."""
+    embedding, logits, wanted, classes = outputs
+    soft = ops.softmax(classes / SOFT)
+    return ops.mean(ops.square(embedding - wanted)) + 0.2 * ops.mean(networks.cross_entropy(soft, logits / SOFT))
+
+
+def alone(network: networks.Network) -> networks.Network:
+    """The body without its teacher."""
+    return network.get_layer(networks.BODY)
 
 
 def train(place: Place, budget: Budget) -> None:
     """Write `body.weights.h5`."""
-    if place.teacher is None:
+    folder = place.teacher
+    if folder is None:
         message = "the body recipe needs --teacher"
         raise ValueError(message)
-    rng = np.random.default_rng(place.seed)
-    items = data.only(data.everything(place.data, DATASETS), "train")
-    images = views(items, rng)
-    log.info("%d views of %d pictures", len(images), len(items))
-    raw = teacher.ask(place.teacher, images, "embedding", budget.threads)
-    wanted = np.asarray((raw - raw.mean(0)) / (raw.std(0) + 1e-3), np.float32)
-    body = networks.mobile_body(None)
-    pooled = keras.layers.GlobalAveragePooling2D()(body.output)
-    student = keras.Model(body.input, keras.layers.Dense(wanted.shape[1])(pooled))
-    for size, steps, rate in STAGES:
-        fit(student, batches(rng, images, wanted, size), distance, budget.steps(steps), rate)
-    body.save_weights(str(place.out / "body.weights.h5"))
+    images = data.decoded(data.only(data.everything(place.data, DATASETS), "train"), 256)
+    log.info("%d pictures", len(images))
+    learn(
+        Lesson(
+            recipe="body",
+            at_size=lambda _, former: former or with_teacher(folder),
+            draw=lambda rng, stage: drawn(rng, images, stage),
+            loss=loss,
+            stages=STAGES,
+            kept=alone,
+        ),
+        place,
+        budget,
+    )

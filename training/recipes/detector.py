@@ -1,20 +1,22 @@
 """Anchor-free cat head detector: one box and one score for each cell of three grids."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
-from training import export, heads, networks
-from training.data import Floats, Part, Pixels, only, pictures, without_cats
+from training import augment, heads, networks
+from training.budget import Budget, Stage, Stages
+from training.data import Floats, Part, Pixels, decoded, only, pictures, without_cats
+from training.drawing import Batch
 from training.faces import Face, face_of
-from training.fitting import Batch, Budget, fit, log
+from training.fitting import Lesson, learn, log
+from training.networks import WHOLE
 from training.place import Place
-from training.scenes import Scene, draw_scene
+from training.scenes import draw_scene
+from training.served import Served
 
 SIZE: Final = 320
 STRIDES: Final = (8, 16, 32)
@@ -23,8 +25,10 @@ LEVEL_SIDES: Final = ((0.0, 64.0), (44.0, 150.0), (105.0, 1e9))
 NECK: Final = 64
 THRESHOLD: Final = 0.5
 """Fixed in advance, never fitted."""
-STAGES: Final = ((224, 750, 32, 1.5e-3), (320, 350, 24, 5e-4))
-"""(input size, steps, batch, peak rate)"""
+STAGES: Final[Stages] = {
+    "cpu": (Stage(224, 750, 32, 1.5e-3), Stage(SIZE, 350, 24, 5e-4)),
+    "gpu": (Stage(SIZE, 4000, 96, 1.5e-3),),
+}
 
 
 def build(size: int = SIZE, weights: Path | None = None) -> networks.Network:
@@ -39,13 +43,13 @@ def build(size: int = SIZE, weights: Path | None = None) -> networks.Network:
     for level, (stride, features) in enumerate(zip(STRIDES, (fine, middle, top), strict=True)):
         x = networks.separable(features, NECK)
         cells = (size // stride) ** 2
-        raw = layers.Reshape((cells, 4))(layers.Conv2D(4, 1, name=f"box_{level}")(x))
+        raw = layers.Reshape((cells, 4), dtype=WHOLE)(layers.Conv2D(4, 1, name=f"box_{level}", dtype=WHOLE)(x))
         boxes.append(Decode(size, stride)(raw))
         rare = keras.initializers.Constant(-4.6)  # a head in a cell is rare: start near 1 %
-        logit = layers.Conv2D(1, 1, bias_initializer=rare, name=f"score_{level}")(x)
-        scores.append(layers.Reshape((cells,))(logit))
-    joined = layers.Concatenate(axis=1)(boxes), layers.Concatenate(axis=1)(scores)
-    return keras.Model(body.input, list(joined))
+        logit = layers.Conv2D(1, 1, bias_initializer=rare, name=f"score_{level}", dtype=WHOLE)(x)
+        scores.append(layers.Reshape((cells,), dtype=WHOLE)(logit))
+    joined = [layers.Concatenate(axis=1, dtype=WHOLE)(parts) for parts in (boxes, scores)]
+    return keras.Model(body.input, joined)
 
 
 class Decode(layers.Layer):  # type: ignore[misc]
@@ -53,7 +57,7 @@ class Decode(layers.Layer):  # type: ignore[misc]
 
     def __init__(self, size: int, stride: int) -> None:
         """Fix the cells' centres."""
-        super().__init__()
+        super().__init__(dtype=WHOLE)
         self.stride = stride
         self.centres = centres(size, stride)
 
@@ -91,13 +95,13 @@ def assign(size: int, labelled: Floats) -> tuple[Floats, Floats]:
 
 def overlap(a: Any, b: Any) -> tuple[Any, Any]:
     """IoU and generalised IoU of boxes [...,4] given as cx,cy,w,h."""
-    low = tf.maximum(a[..., :2] - a[..., 2:] / 2, b[..., :2] - b[..., 2:] / 2)
-    high = tf.minimum(a[..., :2] + a[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2)
-    both = tf.reduce_prod(tf.maximum(high - low, 0.0), axis=-1)
-    union = tf.reduce_prod(a[..., 2:], axis=-1) + tf.reduce_prod(b[..., 2:], axis=-1) - both
-    outer_low = tf.minimum(a[..., :2] - a[..., 2:] / 2, b[..., :2] - b[..., 2:] / 2)
-    outer_high = tf.maximum(a[..., :2] + a[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2)
-    hull = tf.reduce_prod(outer_high - outer_low, axis=-1)
+    low = ops.maximum(a[..., :2] - a[..., 2:] / 2, b[..., :2] - b[..., 2:] / 2)
+    high = ops.minimum(a[..., :2] + a[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2)
+    both = ops.prod(ops.maximum(high - low, 0.0), axis=-1)
+    union = ops.prod(a[..., 2:], axis=-1) + ops.prod(b[..., 2:], axis=-1) - both
+    outer_low = ops.minimum(a[..., :2] - a[..., 2:] / 2, b[..., :2] - b[..., 2:] / 2)
+    outer_high = ops.maximum(a[..., :2] + a[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2)
+    hull = ops.prod(outer_high - outer_low, axis=-1)
     iou = both / (union + 1e-6)
     return iou, iou - (hull - union) / (hull + 1e-6)
 
@@ -105,43 +109,41 @@ def overlap(a: Any, b: Any) -> tuple[Any, Any]:
 def loss(outputs: Any, boxes: Any, marks: Any) -> Any:
     """Generalised IoU where a head is; scores learn the IoU (or 0) with a focal weight."""
     found, logits = outputs
-    head = tf.cast(marks > 0, tf.float32)
+    head = ops.cast(marks > 0, "float32")
     iou, generalised = overlap(found, boxes)
-    count = tf.maximum(tf.reduce_sum(head), 1.0)
-    fit_loss = tf.reduce_sum((1 - generalised) * head) / count
-    quality = tf.stop_gradient(tf.maximum(iou, 0.2) * head)
-    chance = tf.sigmoid(logits)
-    focus = tf.stop_gradient(tf.where(marks > 0, tf.ones_like(chance), 0.75 * tf.square(chance)))
-    cross = tf.nn.sigmoid_cross_entropy_with_logits(quality, logits) * focus * tf.cast(marks >= 0, tf.float32)
-    return 2 * fit_loss + tf.reduce_sum(cross) / count
+    count = ops.maximum(ops.sum(head), 1.0)
+    fit_loss = ops.sum((1 - generalised) * head) / count
+    quality = ops.stop_gradient(ops.maximum(iou, 0.2) * head)
+    chance = ops.sigmoid(logits)
+    focus = ops.stop_gradient(ops.where(marks > 0, ops.ones_like(chance), 0.75 * ops.square(chance)))
+    cross = ops.binary_crossentropy(quality, logits, from_logits=True) * focus * ops.cast(marks >= 0, "float32")
+    return 2 * fit_loss + ops.sum(cross) / count
 
 
-def batches(
-    rng: np.random.Generator, faces: list[Face], images: list[Pixels], empties: list[Pixels], size: int, batch: int
-) -> Iterator[Batch]:
-    """Scenes in -1..1 with the boxes and marks of every cell."""
-    while True:
-        scenes: list[Scene] = [draw_scene(rng, faces, images, empties, size) for _ in range(batch)]
-        assigned = [assign(size, scene.heads) for scene in scenes]
-        pixels = np.stack([scene.pixels for scene in scenes]).astype(np.float32) / 127.5 - 1
-        yield pixels, np.stack([box for box, _ in assigned]), np.stack([mark for _, mark in assigned])
+def drawn(
+    rng: np.random.Generator, faces: list[Face], images: list[Pixels], empties: list[Pixels], stage: Stage
+) -> Batch:
+    """Scenes with the boxes and marks of every cell."""
+    scenes = [draw_scene(rng, faces, images, empties, stage.size) for _ in range(stage.batch)]
+    assigned = [assign(stage.size, scene.heads) for scene in scenes]
+    pixels = augment.stacked([scene.pixels for scene in scenes])
+    return pixels, np.stack([box for box, _ in assigned]), np.stack([mark for _, mark in assigned])
 
 
 def train(place: Place, budget: Budget) -> None:
-    """Train from `body.weights.h5` (if there) in two sizes, export, score."""
-    rng = np.random.default_rng(place.seed)
+    """Train from `body.weights.h5` (if there) in the budget's sizes."""
     faces = labelled_faces(place, "train")
-    images = [face.picture.pixels() for face in faces]
-    empties = [item.pixels(200) for item in without_cats(place.data, "train")]
+    images = decoded(face.picture for face in faces)
+    empties = decoded(without_cats(place.data, "train"), 200)
     log.info("%d faces, %d pictures without", len(faces), len(empties))
-    model = build(STAGES[0][0], place.body)
-    for size, steps, batch, rate in STAGES:
-        kept = model.get_weights()
-        model = build(size)
-        model.set_weights(kept)
-        fit(model, batches(rng, faces, images, empties, size, batch), loss, budget.steps(steps), rate)
-    model.save_weights(str(place.out / "detector.weights.h5"))
-    finish(model, place)
+    lesson = Lesson(
+        recipe="detector",
+        at_size=lambda size, former: networks.copied(build(size, place.body), former),
+        draw=lambda rng, stage: drawn(rng, faces, images, empties, stage),
+        loss=loss,
+        stages=STAGES,
+    )
+    learn(lesson, place, budget)
 
 
 def labelled_faces(place: Place, part: Part) -> list[Face]:
@@ -149,21 +151,20 @@ def labelled_faces(place: Place, part: Part) -> list[Face]:
     return [face_of(item) for item in only(pictures(place.data, "cat_face_landmarks_pseudo"), part)]
 
 
-def again(place: Place) -> None:
-    """Export and score the weights that are there."""
+def serving(place: Place) -> Served:
+    """The trained network with chances for scores."""
     model = build()
-    model.load_weights(str(place.out / "detector.weights.h5"))
-    finish(model, place)
+    model.load_weights(str(place.weights("detector")))
 
-
-def finish(model: networks.Network, place: Place) -> None:
-    """Export and score on the test part at the fixed threshold."""
-    file = place.out / "cat_face_detector.onnx"
-
-    def serve(image: Any) -> dict[str, Any]:
+    def call(image: Any) -> dict[str, Any]:
         boxes, logits = model(image, training=False)
         return {"boxes": boxes, "scores": ops.sigmoid(logits)}
 
-    export.to_onnx(serve, SIZE, file, ("boxes", "scores"))
+    return Served(place.out / "cat_face_detector.onnx", SIZE, ("boxes", "scores"), call)
+
+
+def score(place: Place) -> None:
+    """Note the scores on the test part at the fixed threshold."""
+    file = place.out / "cat_face_detector.onnx"
     metrics = heads.detector_metrics(file, labelled_faces(place, "test"), without_cats(place.data, "test"), THRESHOLD)
-    place.note("cat_face_detector", metrics, thresholds={"score": THRESHOLD, "iou": 0.45})
+    place.note("detector", "cat_face_detector", metrics, thresholds={"score": THRESHOLD, "iou": 0.45})

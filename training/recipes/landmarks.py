@@ -4,29 +4,31 @@ The heat maps reach a sixth of the crop beyond its edge, so that a point may lie
 confidence is trained against what the points really missed, and against crops without a face.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
-from training import augment, export, heads, networks
-from training.data import Floats, Part, Pixels, as_pixels, only, pictures, without_cats
+from training import augment, heads, networks
+from training.budget import Budget, Stage, Stages
+from training.data import Floats, Part, Pixels, as_pixels, decoded, only, pictures, without_cats
+from training.drawing import Batch
 from training.evaluate import Metric, fit_line
 from training.faces import FLIPPED, Face, face_of
-from training.fitting import Batch, Budget, fit, log
+from training.fitting import Lesson, learn, log
+from training.networks import WHOLE
 from training.place import Place
+from training.served import Served
 
 SIZE: Final = 96
 GRID: Final = 24
 MARGIN: Final = 4
 """Cells of heat map around the crop on each side."""
-BATCH: Final = 48
-STEPS: Final = 1890
-RATE: Final = 2e-3
+STAGES: Final[Stages] = {"cpu": (Stage(SIZE, 1890, 48, 2e-3),), "gpu": (Stage(SIZE, 9000, 128, 2e-3),)}
+EMPTY: Final = 0.17
+"""Share of crops without a face."""
 GOOD: Final = 0.10
 """A face is well placed when its points miss by less than this share of the head's side on average."""
 
@@ -43,12 +45,12 @@ def build(size: int = SIZE) -> networks.Network:
     x = networks.conv(layers.Concatenate()([networks.upsample(x), fine]), 64)
     x = networks.separable(layers.ZeroPadding2D(MARGIN)(x), 64, kernel=7)
     cells = GRID + 2 * MARGIN
-    heat = layers.Reshape((cells * cells, 6))(layers.Conv2D(6, 1)(x))
-    chance = layers.Softmax(axis=1)(heat)
-    points = Expectation(cells, name="points")(chance)
-    peaks = layers.GlobalMaxPooling1D()(chance)
-    pooled = layers.Concatenate()([layers.GlobalAveragePooling2D()(coarse), peaks])
-    sure = layers.Dense(1, name="sure")(layers.Dense(32, activation="relu")(pooled))
+    heat = layers.Reshape((cells * cells, 6), dtype=WHOLE)(layers.Conv2D(6, 1, dtype=WHOLE)(x))
+    chance = layers.Softmax(axis=1, dtype=WHOLE)(heat)
+    points = Expectation(cells, name="points", dtype=WHOLE)(chance)
+    peaks = layers.GlobalMaxPooling1D(dtype=WHOLE)(chance)
+    pooled = layers.Concatenate(dtype=WHOLE)([layers.GlobalAveragePooling2D(dtype=WHOLE)(coarse), peaks])
+    sure = layers.Dense(1, name="sure", dtype=WHOLE)(layers.Dense(32, activation="relu", dtype=WHOLE)(pooled))
     return keras.Model(image, [points, sure, heat])
 
 
@@ -85,6 +87,7 @@ def face_crop(rng: np.random.Generator, image: Pixels, face: Face, size: int = S
     stretch = float(np.exp(rng.normal(0, 0.06)))
     matrix[0] *= stretch
     matrix[0, 2] += size / 2 * (1 - stretch)
+    matrix = augment.squeezed(rng, matrix, (size / 2, size / 2))
     crop = augment.warp(image, matrix, size, fill=augment.GREY if rng.random() < 0.7 else int(rng.integers(0, 256)))
     points = np.asarray(augment.transform(face.points, matrix) / size, np.float32)
     if rng.random() < 0.5:
@@ -119,70 +122,72 @@ def empty_crop(rng: np.random.Generator, images: list[Pixels]) -> Pixels:
     return augment.colour(rng, augment.warp(image, matrix, SIZE))
 
 
-def batches(
-    rng: np.random.Generator, faces: list[Face], images: list[Pixels], empties: list[Pixels], share: float = 0.17
-) -> Iterator[Batch]:
-    """Crops in -1..1 with points, weights (0 = no face) and head sides."""
-    while True:
-        crops, points, weights, sides = [], [], [], []
-        for _ in range(BATCH):
-            if rng.random() < share:
-                crop, where, weight, side = empty_crop(rng, empties), np.zeros((6, 2), np.float32), 0.0, 1.0
-            else:
-                index = int(rng.integers(len(faces)))
-                crop, where, side = face_crop(rng, images[index], faces[index])
-                weight = faces[index].weight
-            crops.append(crop)
-            points.append(where)
-            weights.append(weight)
-            sides.append(side)
-        pixels = np.stack(crops).astype(np.float32) / 127.5 - 1
-        yield pixels, np.stack(points), np.array(weights, np.float32), np.array(sides, np.float32)
+def drawn(
+    rng: np.random.Generator, faces: list[Face], images: list[Pixels], empties: list[Pixels], stage: Stage
+) -> Batch:
+    """Crops with points, weights (0 = no face) and head sides."""
+    crops, points, weights, sides = [], [], [], []
+    for _ in range(stage.batch):
+        if rng.random() < EMPTY:
+            crop, where, weight, side = empty_crop(rng, empties), np.zeros((6, 2), np.float32), 0.0, 1.0
+        else:
+            index = int(rng.integers(len(faces)))
+            crop, where, side = face_crop(rng, images[index], faces[index])
+            weight = faces[index].weight
+        crops.append(crop)
+        points.append(where)
+        weights.append(weight)
+        sides.append(side)
+    return augment.stacked(crops), np.stack(points), np.array(weights, np.float32), np.array(sides, np.float32)
 
 
 def loss(outputs: Any, wanted: Any, weight: Any, side: Any) -> Any:
     """Distance of the points, shape of the heat maps, and honesty of the confidence."""
     points, sure, heat = outputs
-    missed = tf.abs(points - wanted) / side[:, None, None]
-    near = tf.reduce_mean(tf.minimum(missed, 0.5), axis=(1, 2))
-    cells = tf.constant(cell_centres(GRID + 2 * MARGIN))
-    apart = tf.reduce_sum(tf.square(cells[None, :, None] - wanted[:, None]), axis=3)
-    bell = tf.exp(-apart * (GRID**2 / (2 * 1.2**2)))
-    mass = tf.reduce_sum(bell, axis=1, keepdims=True)
-    shape = -tf.reduce_sum(bell / (mass + 1e-6) * tf.nn.log_softmax(heat, axis=1), axis=1)
-    shape = tf.reduce_mean(shape * tf.cast(mass[:, 0] > 0.5, tf.float32), axis=1)
-    placed = tf.reduce_mean(tf.norm(points - wanted, axis=2), axis=1) / side
-    good = tf.cast((placed < GOOD) & (weight > 0), tf.float32)
-    honest = tf.nn.sigmoid_cross_entropy_with_logits(good, sure[:, 0])
-    return tf.reduce_mean(weight * (20 * near + 0.3 * shape) + 0.3 * honest)
+    missed = ops.abs(points - wanted) / side[:, None, None]
+    near = ops.mean(ops.minimum(missed, 0.5), axis=(1, 2))
+    cells = ops.convert_to_tensor(cell_centres(GRID + 2 * MARGIN))
+    apart = ops.sum(ops.square(cells[None, :, None] - wanted[:, None]), axis=3)
+    bell = ops.exp(-apart * (GRID**2 / (2 * 1.2**2)))
+    mass = ops.sum(bell, axis=1, keepdims=True)
+    shape = -ops.sum(bell / (mass + 1e-6) * ops.log_softmax(heat, axis=1), axis=1)
+    shape = ops.mean(shape * ops.cast(mass[:, 0] > 0.5, "float32"), axis=1)
+    placed = ops.mean(ops.sqrt(ops.sum(ops.square(points - wanted), axis=2)), axis=1) / side
+    good = ops.cast(ops.logical_and(placed < GOOD, weight > 0), "float32")
+    honest = ops.binary_crossentropy(good, sure[:, 0], from_logits=True)
+    return ops.mean(weight * (20 * near + 0.3 * shape) + 0.3 * honest)
 
 
 def train(place: Place, budget: Budget) -> None:
-    """Train, calibrate the confidence on the validation part, export, score."""
-    rng = np.random.default_rng(place.seed)
+    """Write `landmarks.weights.h5`."""
     faces, images = labelled_faces(place, "train")
-    empties = [item.pixels(160) for item in without_cats(place.data, "train")]
+    empties = decoded(without_cats(place.data, "train"), 160)
     log.info("%d faces, %d pictures without", len(faces), len(empties))
-    model = build()
-    fit(model, batches(rng, faces, images, empties), loss, budget.steps(STEPS), RATE)
-    model.save_weights(str(place.out / "landmarks.weights.h5"))
-    finish(model, place)
+    lesson = Lesson(
+        recipe="landmarks",
+        at_size=lambda _, former: former or build(),
+        draw=lambda rng, stage: drawn(rng, faces, images, empties, stage),
+        loss=loss,
+        stages=STAGES,
+    )
+    learn(lesson, place, budget)
 
 
 def labelled_faces(place: Place, part: Part) -> tuple[list[Face], list[Pixels]]:
     """The faces of one part and their pictures."""
     faces = [face_of(item) for item in only(pictures(place.data, "cat_face_landmarks_pseudo"), part)]
-    return faces, [face.picture.pixels() for face in faces]
+    return faces, decoded(face.picture for face in faces)
 
 
 def judged(model: networks.Network, place: Place, part: Part) -> tuple[Floats, Floats]:
     """Errors [K,6] in head sides and logits [K]: jittered faces and a share of empty crops (error inf)."""
     faces, images = labelled_faces(place, part)
-    empties = [item.pixels(160) for item in without_cats(place.data, part)]
-    source = batches(np.random.default_rng(1), faces, images, empties)
+    empties = decoded(without_cats(place.data, part), 160)
+    rng, some = np.random.default_rng(1), Stage(SIZE, 40, 48, 0.0)
     errors, logits = [], []
-    for _, (crops, wanted, weight, side) in zip(range(40), source, strict=False):
-        points, sure, _ = model(crops, training=False)
+    for _ in range(some.steps):
+        crops, wanted, weight, side = drawn(rng, faces, images, empties, some)
+        points, sure, _ = model(augment.unit(crops), training=False)
         missed = np.linalg.norm(np.asarray(points) - wanted, axis=2) / side[:, None]
         missed[weight == 0] = np.inf
         errors.append(missed)
@@ -190,25 +195,24 @@ def judged(model: networks.Network, place: Place, part: Part) -> tuple[Floats, F
     return np.concatenate(errors), np.concatenate(logits)
 
 
-def again(place: Place) -> None:
-    """Export and score the weights that are there."""
+def serving(place: Place) -> Served:
+    """The trained network with its confidence calibrated on the validation part."""
     model = build()
-    model.load_weights(str(place.out / "landmarks.weights.h5"))
-    finish(model, place)
-
-
-def finish(model: networks.Network, place: Place) -> None:
-    """Fold the calibration in, export, score on machine-made and on true points."""
+    model.load_weights(str(place.weights("landmarks")))
     errors, logits = judged(model, place, "validation")
     scale, offset = fit_line(logits, (errors.mean(axis=1) < GOOD).astype(np.float32))
-    file = place.out / "cat_landmarks.onnx"
 
-    def serve(image: Any) -> dict[str, Any]:
+    def call(image: Any) -> dict[str, Any]:
         points, sure, _ = model(image, training=False)
         return {"points": points, "confidence": ops.sigmoid(sure[:, 0] * scale + offset)}
 
-    export.to_onnx(serve, SIZE, file, ("points", "confidence"))
-    place.note("cat_landmarks", metrics(file, place), thresholds={"confidence": 0.5})
+    return Served(place.out / "cat_landmarks.onnx", SIZE, ("points", "confidence"), call)
+
+
+def score(place: Place) -> None:
+    """Note the scores on machine-made and on true points."""
+    found = metrics(place.out / "cat_landmarks.onnx", place)
+    place.note("landmarks", "cat_landmarks", found, thresholds={"confidence": 0.5})
 
 
 def metrics(file: Path, place: Place) -> list[Metric]:

@@ -3,17 +3,16 @@
 Animals learn from machine-made masks, people from hand-made ones; only the latter are scored.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import cv2
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
-from training import augment, export, networks
+from training import augment, networks, served
+from training.budget import Budget, Stage, Stages
 from training.data import (
     Floats,
     Part,
@@ -21,21 +20,27 @@ from training.data import (
     Pixels,
     animal_masks,
     as_pixels,
+    decoded,
     only,
     pictures,
     read_mask,
     read_rgb,
     without_cats,
 )
+from training.drawing import Batch
 from training.evaluate import Metric, mask_iou
-from training.fitting import Batch, Budget, fit, log
+from training.fitting import Lesson, learn, log
+from training.networks import WHOLE
 from training.place import Place
+from training.served import Served
 
 SIZE: Final = 320
 MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
 STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
-STAGES: Final = ((192, 525, 20, 1.5e-3), (320, 158, 10, 5e-4))
-"""(input size, steps, batch, peak rate)"""
+STAGES: Final[Stages] = {
+    "cpu": (Stage(192, 525, 20, 1.5e-3), Stage(SIZE, 158, 10, 5e-4)),
+    "gpu": (Stage(SIZE, 4000, 64, 1.5e-3),),
+}
 
 Pair: TypeAlias = tuple[Pixels, Pixels]
 """A picture [H,W,3] and its mask [H,W], 0 or 255."""
@@ -51,14 +56,21 @@ def build(size: int = SIZE, weights: Path | None = None) -> networks.Network:
         x = networks.separable(layers.Concatenate()([networks.upsample(x), side]), channels)
         x = networks.separable(x, channels)
     x = networks.conv(layers.Concatenate()([networks.upsample(x), stem.output]), 24)
-    x = layers.Conv2D(1, 3, padding="same")(networks.conv(x, 16))
-    return keras.Model(body.input, networks.upsample(x))
+    x = layers.Conv2D(1, 3, padding="same", dtype=WHOLE)(networks.conv(x, 16))
+    return keras.Model(body.input, networks.upsample(x, dtype=WHOLE))
 
 
 def normalised(image: Pixels) -> Floats:
     """Divide by the brightest value, then ImageNet's mean and deviation."""
     scaled = image.astype(np.float32) / max(float(image.max()), 1e-6)
     return np.asarray((scaled - MEAN) / STD, np.float32)
+
+
+def standard(pixels: Any) -> Any:
+    """The same of a batch of pixels as a tensor."""
+    whole = ops.cast(pixels, "float32")
+    bright = ops.maximum(ops.max(whole, axis=(1, 2, 3), keepdims=True), 1e-6)
+    return (whole / bright - ops.convert_to_tensor(MEAN)) / ops.convert_to_tensor(STD)
 
 
 def people(folder: Path, part: Part) -> list[Picture]:
@@ -91,34 +103,31 @@ def draw(rng: np.random.Generator, image: Pixels, mask: Pixels, behind: Pixels |
     return augment.colour(rng, made, 0.8), cut
 
 
-def batches(
-    rng: np.random.Generator, groups: list[list[Pair]], others: list[Pixels], size: int, batch: int
-) -> Iterator[Batch]:
-    """Normalised pictures and masks 0..1; every group (animals, people) gets an equal share."""
-    while True:
-        inputs, masks = [], []
-        for number in range(batch):
-            pairs = groups[number % len(groups)]
-            image, mask = pairs[int(rng.integers(len(pairs)))]
-            behind = others[int(rng.integers(len(others)))] if rng.random() < 0.2 else None
-            made, cut = draw(rng, image, mask, behind, size)
-            inputs.append(normalised(made))
-            masks.append(cut.astype(np.float32) / 255)
-        yield np.stack(inputs), np.stack(masks)
+def drawn(rng: np.random.Generator, groups: list[list[Pair]], others: list[Pixels], stage: Stage) -> Batch:
+    """Pictures and masks, 0 or 255; every group (animals, people) gets an equal share."""
+    images, masks = [], []
+    for number in range(stage.batch):
+        pairs = groups[number % len(groups)]
+        image, mask = pairs[int(rng.integers(len(pairs)))]
+        behind = others[int(rng.integers(len(others)))] if rng.random() < 0.2 else None
+        made, cut = draw(rng, image, mask, behind, stage.size)
+        images.append(made)
+        masks.append(cut)
+    return augment.stacked(images), augment.stacked(masks)
 
 
-def loss(logits: Any, wanted: Any) -> Any:
+def loss(logits: Any, mask: Any) -> Any:
     """Cross entropy and soft overlap."""
-    cross = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits))
-    chance = tf.sigmoid(logits)
-    both = tf.reduce_sum(chance * wanted, axis=(1, 2, 3))
-    total = tf.reduce_sum(chance + wanted, axis=(1, 2, 3))
-    return cross + tf.reduce_mean(1 - (2 * both + 1) / (total + 1))
+    wanted = ops.cast(mask, "float32") / 255
+    cross = ops.mean(ops.binary_crossentropy(wanted, logits, from_logits=True))
+    chance = ops.sigmoid(logits)
+    both = ops.sum(chance * wanted, axis=(1, 2, 3))
+    total = ops.sum(chance + wanted, axis=(1, 2, 3))
+    return cross + ops.mean(1 - (2 * both + 1) / (total + 1))
 
 
 def train(place: Place, budget: Budget) -> None:
-    """Train in two sizes, export, score."""
-    rng = np.random.default_rng(place.seed)
+    """Write `matte.weights.h5`."""
     pets = [(read_rgb(path), read_mask(mask)) for path, mask in animal_masks(place.data, "train")]
     persons = [(item.pixels(), person_mask(item)) for item in people(place.data, "train")]
     empty = [
@@ -126,42 +135,40 @@ def train(place: Place, budget: Budget) -> None:
         for item in without_cats(place.data, "train")
         if item.dataset in {"noncat_caltech101", "imagenet_sample1000"}
     ]
-    others = [item.pixels(160) for item in empty]
+    others = decoded(empty, 160)
     log.info("%d animals, %d people, %d backgrounds", len(pets), len(persons), len(others))
-    model = build(STAGES[0][0], place.body)
-    for size, steps, batch, rate in STAGES:
-        kept = model.get_weights()
-        model = build(size)
-        model.set_weights(kept)
-        fit(model, batches(rng, [pets, persons], others, size, batch), loss, budget.steps(steps), rate)
-    model.save_weights(str(place.out / "matte.weights.h5"))
-    finish(model, place)
+    lesson = Lesson(
+        recipe="matte",
+        at_size=lambda size, former: networks.copied(build(size, place.body), former),
+        draw=lambda rng, stage: drawn(rng, [pets, persons], others, stage),
+        loss=loss,
+        stages=STAGES,
+        scale=standard,
+    )
+    learn(lesson, place, budget)
 
 
-def again(place: Place) -> None:
-    """Export and score the weights that are there."""
+def serving(place: Place) -> Served:
+    """The trained network with chances for a mask."""
     model = build()
-    model.load_weights(str(place.out / "matte.weights.h5"))
-    finish(model, place)
+    model.load_weights(str(place.weights("matte")))
 
-
-def finish(model: networks.Network, place: Place) -> None:
-    """Export and score on people never trained on; animals only as agreement with their teacher."""
-    file = place.out / "background.onnx"
-
-    def serve(image: Any) -> dict[str, Any]:
+    def call(image: Any) -> dict[str, Any]:
         return {"mask": ops.sigmoid(model(image, training=False))}
 
-    export.to_onnx(serve, SIZE, file, ("mask",))
+    return Served(place.out / "background.onnx", SIZE, ("mask",), call)
+
+
+def score(place: Place) -> None:
+    """Note the scores on people never trained on; of animals only the agreement with their teacher."""
+    file = place.out / "background.onnx"
     persons = [(item.pixels(), person_mask(item)) for item in people(place.data, "test")]
     pets = [(read_rgb(path), read_mask(mask)) for path, mask in animal_masks(place.data, "test")]
-    place.note(
-        "background",
-        [
-            Metric.mean("IoU, people", overlaps(file, persons), "test part of people_ccp, hand-made masks"),
-            Metric.mean("IoU, animals", overlaps(file, pets), "test part, agreement with machine-made masks"),
-        ],
-    )
+    found = [
+        Metric.mean("IoU, people", overlaps(file, persons), "test part of people_ccp, hand-made masks"),
+        Metric.mean("IoU, animals", overlaps(file, pets), "test part, agreement with machine-made masks"),
+    ]
+    place.note("matte", "background", found)
 
 
 def overlaps(file: Path, pairs: list[Pair]) -> list[float]:
@@ -170,7 +177,7 @@ def overlaps(file: Path, pairs: list[Pair]) -> list[float]:
     for first in range(0, len(pairs), 64):
         block = pairs[first : first + 64]
         inputs = np.stack([normalised(augment.squash(image, SIZE)) for image, _ in block])
-        for cut, (_, mask) in zip(export.run(file, inputs, ("mask",))[0], block, strict=True):
+        for cut, (_, mask) in zip(served.run(file, inputs, ("mask",))[0], block, strict=True):
             full = cv2.resize(cut[:, :, 0], (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_LINEAR)
             found.append(mask_iou(np.asarray(full), mask / 255))
     return found

@@ -1,47 +1,57 @@
 """Cat or not, and a weak guess at the breed group, on the distilled body.
 
-Wild felids and drawings of cats count as not a cat. Half of every batch is cats, and the other
-half is drawn evenly from kinds of pictures, so that no source stands for a class. Labels alone come
-first; then a public ImageNet network says what it sees in every view, and the body must repeat that
-too: a few thousand pictures alone do not teach cats from dogs.
+Wild felids and drawings of cats count as not a cat. Half of every batch is cats, and the other half is
+drawn evenly from kinds of pictures, so that no source stands for a class; some cats and dogs are cut out
+and pasted small before other pictures. Beside the labels a public ImageNet network says what it sees in
+every view, and the body must repeat that too: a few thousand pictures alone do not teach cats from dogs.
 """
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
-from training import augment, export, networks, teacher
+from training import augment, networks, served, teacher
+from training.budget import Budget, Stage, Stages
 from training.crops import BREEDS
-from training.data import WITH_NEGATIVES, Floats, Part, Picture, Pixels, everything, feline, only
+from training.data import (
+    WITH_NEGATIVES,
+    Floats,
+    Part,
+    Picture,
+    Pixels,
+    animal_masks,
+    as_pixels,
+    decoded,
+    everything,
+    feline,
+    only,
+    read_mask,
+)
+from training.drawing import Batch
 from training.evaluate import Metric, auc, fit_line, fit_temperature
 from training.faces import face_of
-from training.fitting import Batch, Budget, fit, log
+from training.fitting import Lesson, learn, log
+from training.networks import WHOLE, cross_entropy
 from training.place import Place
+from training.served import Served
 
 SIZE: Final = 224
 LABELS: Final = ("not_cat", "cat")
 THRESHOLD: Final = 0.7
 """Fixed in advance, never fitted."""
-PLAIN: Final = ((128, 650, 48, 1e-3), (224, 210, 32, 3e-4))
-TAUGHT: Final = (112, 1500, 32, 8e-4)
-LAST: Final = (224, 100, 32, 1.5e-4)
-"""(input size, steps, batch, peak rate): labels alone, then stored views with the teacher, then full size"""
-VIEW_SIZE: Final = 160
-VIEWS: Final = 6000
+STAGES: Final[Stages] = {
+    "cpu": (Stage(144, 2500, 32, 5e-4),),
+    "gpu": (Stage(SIZE, 5000, 192, 1e-3),),
+}
 SOFT: Final = 2.0
 """Temperature of the teacher's answers."""
 KINDS: Final = {"dog": 0.28, "person": 0.12, "thing": 0.34, "clothes": 0.06, "wild": 0.1, "drawing": 0.1}
 """Share of each kind among the pictures that are not cats."""
-
-
-View: TypeAlias = tuple[Pixels, int, int]
-"""Pixels, cat (0 or 1), breed (-1 unknown)."""
+PASTED: Final = 0.2
+"""Share of cats and dogs that are pasted before another picture, where a mask is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,17 @@ class Example:
     picture: Picture
     kind: str
     breed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """Examples with their pixels, which of them are of which kind, and masks by example."""
+
+    items: list[Example]
+    images: list[Pixels]
+    of_kind: dict[str, list[int]]
+    bred: list[int]
+    masks: dict[int, Pixels]
 
 
 def kind_of(picture: Picture) -> str:
@@ -79,44 +100,60 @@ def examples(place: Place, part: Part) -> list[Example]:
     return [Example(item, kind_of(item), breed_of(item)) for item in only(everything(place.data, sets), part)]
 
 
-def build(size: int = SIZE, place: Place | None = None) -> networks.Network:
+def album(place: Place, part: Part) -> Album:
+    """The examples of one part, decoded."""
+    items = examples(place, part)
+    kinds = {item.kind for item in items}
+    of_kind = {kind: [k for k, item in enumerate(items) if item.kind == kind] for kind in kinds}
+    number = {item.picture.path: k for k, item in enumerate(items)}
+    masks = {number[path]: read_mask(mask) for path, mask in animal_masks(place.data, part) if path in number}
+    bred = [k for k in of_kind["cat"] if items[k].breed >= 0]
+    return Album(items, decoded([item.picture for item in items], 256), of_kind, bred, masks)
+
+
+def build(weights: Any = None) -> networks.Network:
     """[N,S,S,3] in -1..1 to logits of subject [N,2] and breed [N,B]."""
-    body = networks.mobile_body(size, place.body if place else None)
-    pooled = layers.GlobalAveragePooling2D(name="pooled")(body.output)
-    subject = layers.Dense(len(LABELS))(layers.Dropout(0.2)(pooled))
-    breed = layers.Dense(len(BREEDS))(layers.Dropout(0.5)(pooled))
-    return keras.Model(body.input, [subject, breed])
+    body = networks.mobile_body(None, weights)
+    pooled = layers.GlobalAveragePooling2D(name="pooled", dtype=WHOLE)(body.output)
+    subject = layers.Dense(len(LABELS), dtype=WHOLE)(layers.Dropout(0.2, dtype=WHOLE)(pooled))
+    breed = layers.Dense(len(BREEDS), dtype=WHOLE)(layers.Dropout(0.5, dtype=WHOLE)(pooled))
+    return keras.Model(body.input, [subject, breed], name="validator")
 
 
-def with_pupil(model: networks.Network) -> networks.Network:
-    """The same network with a third output for the teacher's 1,001 logits; shares its weights."""
-    seen = layers.Dense(1001)(model.get_layer("pooled").output)
-    return keras.Model(model.input, [*model.outputs, seen])
+def with_teacher(place: Place) -> networks.Network:
+    """The network, and if there is a teacher its guess at the teacher's 1,001 logits and those logits."""
+    own = build(place.body)
+    if place.teacher is None:
+        return own
+    seen = keras.Model(own.input, [*own.outputs, own.get_layer("pooled").output], name="validator")
+    image = keras.Input((None, None, 3))
+    subject, breed, pooled = seen(image)
+    guess = layers.Dense(1001, dtype=WHOLE)(pooled)
+    return keras.Model(image, [subject, breed, guess, teacher.network(place.teacher)(image)[1]])
 
 
-def resized(model: networks.Network, size: int) -> networks.Network:
-    """The same weights for another input size."""
-    other = build(size)
-    other.set_weights(model.get_weights())
-    return other
-
-
-def loss(outputs: Any, cat: Any, breed: Any, *taught: Any) -> Any:
+def loss(outputs: Any, cat: Any, breed: Any) -> Any:
     """Cross entropy of the subject, slightly smoothed, of the breed where known, of the teacher's answer if given."""
-    subject, guess = outputs[:2]
-    wanted = 0.02 / 2 + 0.98 * tf.one_hot(cat, len(LABELS))
-    known = tf.cast(breed >= 0, tf.float32)
-    cross = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(breed, 0), guess)
-    total = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, subject))
-    total += 0.2 * tf.reduce_sum(cross * known) / tf.maximum(tf.reduce_sum(known), 1.0)
-    for logits in taught:
-        soft = tf.nn.softmax(tf.cast(logits, tf.float32) / SOFT)
-        total += 2 * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(soft, outputs[2] / SOFT))
+    subject, guess, *taught = outputs
+    wanted = 0.02 / 2 + 0.98 * ops.one_hot(cat, len(LABELS))
+    known = ops.cast(breed >= 0, "float32")
+    cross = cross_entropy(ops.one_hot(ops.maximum(breed, 0), len(BREEDS)), guess)
+    total = ops.mean(cross_entropy(wanted, subject))
+    total += 0.2 * ops.sum(cross * known) / ops.maximum(ops.sum(known), 1.0)
+    if taught:
+        pupil, logits = taught
+        total += ops.mean(cross_entropy(ops.softmax(logits / SOFT), pupil / SOFT))
     return total
 
 
-def view(rng: np.random.Generator, example: Example, image: Pixels, size: int) -> Pixels:
-    """The squashed picture, a part of it, or a face that fills the frame."""
+def view(rng: np.random.Generator, pictures: Album, index: int, size: int) -> Pixels:
+    """The squashed picture, a part of it, a face that fills the frame, or the animal elsewhere."""
+    example, image = pictures.items[index], pictures.images[index]
+    if index in pictures.masks and rng.random() < PASTED:
+        behind = pictures.of_kind["thing"]
+        other = pictures.images[behind[int(rng.integers(len(behind)))]]
+        whole = augment.resized_mask(pictures.masks[index], image)
+        return augment.colour(rng, augment.pasted(rng, image, whole, other, size), 0.8)
     chance = rng.random()
     if example.picture.dataset == "cat_face_landmarks_pseudo" and chance < 0.35:
         face = face_of(example.picture)
@@ -125,100 +162,85 @@ def view(rng: np.random.Generator, example: Example, image: Pixels, size: int) -
         centre = (face.centre[0] * reduced, face.centre[1] * reduced)
         matrix = augment.similarity(centre, size / side, float(rng.normal(0, 12)), (size / 2, size / 2))
         made = augment.warp(image, matrix, size)
-        return augment.colour(rng, made[:, ::-1] if rng.random() < 0.5 else made)
+        return augment.colour(rng, as_pixels(made[:, ::-1]) if rng.random() < 0.5 else made)
     made = augment.random_view(rng, image, size, 0.9 if chance > 0.7 else 0.3)
     return augment.colour(rng, made)
 
 
-def drawn(rng: np.random.Generator, items: list[Example], images: list[Pixels], size: int) -> Iterator[View]:
-    """Balanced views without end, each with cat (0 or 1) and breed (-1 unknown)."""
-    of_kind = {kind: [k for k, item in enumerate(items) if item.kind == kind] for kind in {item.kind for item in items}}
-    bred = [k for k in of_kind["cat"] if items[k].breed >= 0]
+def drawn(rng: np.random.Generator, pictures: Album, stage: Stage) -> Batch:
+    """Balanced views, each with cat (0 or 1) and breed (-1 unknown)."""
     kinds, shares = list(KINDS), np.array(list(KINDS.values()))
-    for number in itertools.count():
+    views, cats, breeds = [], [], []
+    for number in range(stage.batch):
         kind = "cat" if number % 2 == 0 else str(rng.choice(kinds, p=shares / shares.sum()))
-        source = bred if number % 12 == 0 else of_kind["cat" if kind == "drawing" else kind]
+        shown = pictures.of_kind["cat" if kind == "drawing" else kind]
+        source = pictures.bred if number % 12 == 0 and pictures.bred else shown
         index = source[int(rng.integers(len(source)))]
-        made = view(rng, items[index], images[index], size)
-        made = augment.drawing(rng, made) if kind == "drawing" else made
-        yield made, int(kind == "cat"), items[index].breed if kind == "cat" else -1
-
-
-def fresh(views: Iterator[View], batch: int) -> Iterator[Batch]:
-    """Batches of new views in -1..1."""
-    while True:
-        made = list(itertools.islice(views, batch))
-        cats, breeds = np.array([one[1] for one in made], np.int32), np.array([one[2] for one in made], np.int32)
-        yield augment.unit([one[0] for one in made]), cats, breeds
-
-
-def stored(rng: np.random.Generator, views: list[View], taught: Floats, size: int, batch: int) -> Iterator[Batch]:
-    """Shuffled stored views in -1..1, mirrored half the time, with the teacher's logits."""
-    while True:
-        order = rng.permutation(len(views))
-        for first in range(0, len(order) - batch + 1, batch):
-            chosen = order[first : first + batch]
-            block = np.stack([augment.squash(views[k][0], size)[:, :: int(rng.choice([-1, 1]))] for k in chosen])
-            cats = np.array([views[k][1] for k in chosen], np.int32)
-            breeds = np.array([views[k][2] for k in chosen], np.int32)
-            yield augment.unit(block), cats, breeds, taught[chosen]
+        made = view(rng, pictures, index, stage.size)
+        views.append(augment.drawing(rng, made) if kind == "drawing" else made)
+        cats.append(int(kind == "cat"))
+        breeds.append(pictures.items[index].breed if kind == "cat" else -1)
+    return augment.stacked(views), np.array(cats, np.int32), np.array(breeds, np.int32)
 
 
 def train(place: Place, budget: Budget) -> None:
-    """Labels alone (or `validator.weights.h5` if there), then with the teacher, then full size; export, score."""
-    rng = np.random.default_rng(place.seed)
-    items = examples(place, "train")
-    images = [item.picture.pixels(200) for item in items]
-    log.info("%d pictures, %d cats", len(items), sum(item.kind == "cat" for item in items))
-    start = place.out / "validator.weights.h5"
-    model = build(SIZE, place)
-    if start.exists():
-        model.load_weights(str(start))
-    else:
-        for size, steps, batch, rate in PLAIN:
-            model = resized(model, size)
-            fit(model, fresh(drawn(rng, items, images, size), batch), loss, budget.steps(steps), rate)
-    if place.teacher is not None:
-        size, steps, batch, rate = TAUGHT
-        views = list(itertools.islice(drawn(rng, items, images, VIEW_SIZE), budget.steps(VIEWS)))
-        taught = teacher.ask(place.teacher, np.stack([one[0] for one in views]), "logits", budget.threads)
-        log.info("%d views shown to the teacher", len(views))
-        model = resized(model, size)
-        fit(with_pupil(model), stored(rng, views, taught, size, batch), loss, budget.steps(steps), rate)
-        size, steps, batch, rate = LAST
-        model = resized(model, size)
-        fit(model, fresh(drawn(rng, items, images, size), batch), loss, budget.steps(steps), rate)
-    model.save_weights(str(start))
-    finish(model, place)
+    """Write `validator.weights.h5`."""
+    pictures = album(place, "train")
+    log.info("%d pictures, %d cats, %d masks", len(pictures.items), len(pictures.of_kind["cat"]), len(pictures.masks))
+    lesson = Lesson(
+        recipe="validator",
+        at_size=lambda _, former: former or with_teacher(place),
+        draw=lambda rng, stage: drawn(rng, pictures, stage),
+        loss=loss,
+        stages=STAGES,
+        kept=alone,
+    )
+    learn(lesson, place, budget)
 
 
-def again(place: Place) -> None:
-    """Export and score the weights that are there."""
+def alone(network: networks.Network) -> networks.Network:
+    """The network without its teacher."""
+    return network if network.name == "validator" else network.get_layer("validator")
+
+
+def serving(place: Place) -> Served:
+    """The trained network, asked about the picture and its mirror image, calibrated on the validation part."""
     model = build()
-    model.load_weights(str(place.out / "validator.weights.h5"))
-    finish(model, place)
+    model.load_weights(str(place.weights("validator")))
+    scale, offset, doubt = calibration(model, examples(place, "validation"))
 
-
-def finish(model: networks.Network, place: Place) -> None:
-    """Calibrate on the validation part, export, score at the fixed threshold."""
-    held = examples(place, "validation")
-    views = augment.unit([augment.squash(item.picture.pixels(), SIZE) for item in held])
-    outputs = [model(views[k : k + 32], training=False) for k in range(0, len(views), 32)]
-    logits, breeds = (np.concatenate([np.asarray(found[k]) for found in outputs]) for k in (0, 1))
-    cats = np.array([item.kind == "cat" for item in held], np.float32)
-    scale, offset = fit_line(logits[:, 1] - logits[:, 0], cats)
-    bred = np.array([item.breed for item in held])
-    doubt = max(1.0, fit_temperature(breeds[bred >= 0], bred[bred >= 0]))
-    file = place.out / "cat_validator.onnx"
-
-    def serve(image: Any) -> dict[str, Any]:
-        subject, breed = model(image, training=False)
+    def call(image: Any) -> dict[str, Any]:
+        subject, breed = both_ways(model, image)
         margin = (subject[:, 1:] - subject[:, :1]) * scale + offset
         chances = ops.concatenate([ops.sigmoid(-margin), ops.sigmoid(margin)], axis=1)
         return {"subject": chances, "breed": ops.softmax(breed / doubt)}
 
-    export.to_onnx(serve, SIZE, file, ("subject", "breed"))
-    place.note("cat_validator", metrics(file, examples(place, "test")), thresholds={"subject": THRESHOLD})
+    return Served(place.out / "cat_validator.onnx", SIZE, ("subject", "breed"), call)
+
+
+def both_ways(model: networks.Network, image: Any) -> list[Any]:
+    """Mean logits of subject [N,2] and breed [N,B] over the pictures and their mirror images."""
+    found = model(ops.concatenate([image, ops.flip(image, axis=2)]), training=False)
+    return [ops.mean(ops.reshape(logits, (2, -1, logits.shape[-1])), axis=0) for logits in found]
+
+
+def calibration(model: networks.Network, held: list[Example]) -> tuple[float, float, float]:
+    """Scale and offset of the subject's logit, as if half of all pictures were cats, and the breed's temperature."""
+    views = augment.unit([augment.squash(item.picture.pixels(), SIZE) for item in held])
+    outputs = [both_ways(model, views[k : k + 16]) for k in range(0, len(views), 16)]
+    logits, breeds = (np.concatenate([np.asarray(found[k]) for found in outputs]) for k in (0, 1))
+    cats = np.array([item.kind == "cat" for item in held], np.float32)
+    bred = np.array([item.breed for item in held])
+    scale, offset = fit_line(logits[:, 1] - logits[:, 0], cats)
+    offset += float(np.log((1 - cats).sum() / cats.sum()))
+    return scale, offset, max(1.0, fit_temperature(breeds[bred >= 0], bred[bred >= 0]))
+
+
+def score(place: Place) -> None:
+    """Note the scores at the fixed threshold."""
+    file = place.out / "cat_validator.onnx"
+    found = metrics(file, examples(place, "test"))
+    place.note("validator", "cat_validator", found, thresholds={"subject": THRESHOLD})
 
 
 def metrics(file: Any, items: list[Example]) -> list[Metric]:
@@ -240,6 +262,9 @@ def metrics(file: Any, items: list[Example]) -> list[Metric]:
         Metric.mean(f"rejected: {kind}", 1 - accepted[kinds == kind], "test part")
         for kind in ("dog", "person", "thing", "clothes", "wild")
     ]
+    found.append(
+        Metric.mean("rejected: drawing of a cat", 1 - drawings(file, items), "test part's cats, redrawn by us")
+    )
     bred = np.array([item.breed for item in items])
     known = bred >= 0
     found.append(Metric.mean("breed top-1", (breed.argmax(axis=1) == bred)[known], f"test part, {len(BREEDS)} groups"))
@@ -248,12 +273,24 @@ def metrics(file: Any, items: list[Example]) -> list[Metric]:
     return found
 
 
+def drawings(file: Any, items: list[Example]) -> Floats:
+    """Whether each cat of the part is accepted as a cartoon or pencil rendering: [K], 0 or 1."""
+    rng = np.random.default_rng(11)
+    views = [
+        augment.drawing(rng, augment.squash(item.picture.pixels(), SIZE))
+        for item in items
+        if item.kind == "cat" and item.picture.group != "maxogden"
+    ]
+    (subject,) = served.run(file, augment.unit(views), ("subject",))
+    return (subject[:, 1] >= THRESHOLD).astype(np.float32)
+
+
 def answers(file: Any, items: list[Picture]) -> tuple[Floats, Floats]:
     """Chance of a cat [N] and breed chances [N,B] of whole, squashed pictures."""
     chances, breeds = [], []
     for first in range(0, len(items), 64):
         views = [augment.squash(item.pixels(), SIZE) for item in items[first : first + 64]]
-        subject, breed = export.run(file, augment.unit(views), ("subject", "breed"))
+        subject, breed = served.run(file, augment.unit(views), ("subject", "breed"))
         chances.append(subject[:, 1])
         breeds.append(breed)
     return np.concatenate(chances), np.concatenate(breeds)

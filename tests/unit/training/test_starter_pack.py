@@ -1,6 +1,8 @@
 """The shipped files are the ones the manifest names, and each keeps its contract."""
 
 import hashlib
+import json
+import shutil
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+
+from training.pack import gather
 
 PACK = Path(__file__).parents[3] / "models" / "starter"
 AREAS = ("left_eye", "right_eye", "left_ear", "right_ear", "mouth")
@@ -65,7 +69,13 @@ def test_the_digest_is_the_file_s(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_has_a_card_that_says_what_it_is(name: str) -> None:
     text = (PACK / "cards" / f"{name}.md").read_text("utf-8")
-    for words in ("First version", "not a medical device", "95 % interval", "Not for", "## Data and terms"):
+    for words in (
+        "Demonstration weights, not a medical device",
+        f"Version {entries()[name]['version']}",
+        "95 % interval",
+        "Not for",
+        "## Data and terms",
+    ):
         assert words in text
 
 
@@ -123,3 +133,29 @@ def test_chances_of_a_softmax_add_up() -> None:
     found = answers("cat_validator.onnx")
     assert found["subject"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     assert found["breed"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def test_a_mirrored_picture_is_as_much_a_cat() -> None:
+    images = pictures("cat_validator.onnx", 3)
+    (mirrored,) = session("cat_validator.onnx").run(["subject"], {"image": np.ascontiguousarray(images[:, :, ::-1])})
+    assert np.abs(mirrored - answers("cat_validator.onnx")["subject"]).max() < 1e-4
+
+
+def test_a_model_that_was_not_trained_anew_keeps_its_place(tmp_path: Path) -> None:
+    pack, out = tmp_path / "pack", tmp_path / "out"
+    shutil.copytree(PACK, pack)
+    out.mkdir()
+    gather(out, pack)
+    for name in ("manifest.toml", *(f"cards/{name}.md" for name in NAMES)):
+        assert (pack / name).read_text("utf-8") == (PACK / name).read_text("utf-8"), "the pack is what its notes say"
+    note = json.loads((PACK / "notes" / "background.json").read_text("utf-8"))
+    note["metrics"][0]["value"] = 0.25
+    (out / "background.json").write_text(json.dumps(note), "utf-8")
+    (out / "background.onnx").write_bytes(b"another network")
+    gather(out, pack)
+    written = {entry["name"]: entry for entry in tomllib.loads((pack / "manifest.toml").read_text("utf-8"))["model"]}
+    assert written["background"].pop("sha256") == hashlib.sha256(b"another network").hexdigest()
+    assert written["background"].pop("metrics") != entries()["background"]["metrics"]
+    assert {name: written[name] for name in NAMES if name != "background"} == {
+        name: entries()[name] for name in NAMES if name != "background"
+    }
