@@ -38,7 +38,7 @@ _BETWEEN: Final = (layers.Dropout, layers.Flatten, layers.Reshape)
 def with_maps(model: Network, layer: Layer = "top_conv") -> Network:
     """The same network with the outputs ``logits`` [N,C] and ``cam`` [N,h,w,C], one map a class; weights as they are now.
 
-    To a file: ``to_onnx(partial(with_maps(model), training=False), size, file, OUTPUTS)``.
+    To a file: ``to_onnx(Served(file, size, OUTPUTS, partial(with_maps(model), training=False)))``.
     Raises ValueError for a network that does not end in convolution, (batch norm), (activation), global average
     pooling, dense layer, (softmax), or that keeps these inside a nested model: `training.onnx_cam` is for those.
     """

@@ -18,8 +18,8 @@ from pipeline.models.base import probabilities
 from pipeline.models.maps import LEAST, gradient_map, is_flat
 from training.cam import OUTPUTS, with_maps
 from training.export import to_onnx
-from training.fitting import settle
 from training.onnx_cam import CAM, LOGITS, add_cam_outputs
+from training.served import Served
 
 SIZE, CLASSES, NEAR = 96, 3, 1e-4
 NAMES = ("EfficientNetB1", "MobileNetV3Small")
@@ -51,10 +51,18 @@ def network(name: str, fitted: bool = False) -> Any:
             layer.set_weights([next(scales), shifts[0], shifts[1], next(scales)])
         elif getattr(layer, "use_bias", False):
             layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
-    settle(model, iter([(pictures(12),)]), 1)  # else everything fades away on its way through so many random layers
+    settle(model)
     if fitted:
         fit(model)
     return model
+
+
+def settle(model: Any) -> None:
+    """Batch norms by what passes through them, else everything fades on its way through so many random layers."""
+    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(pictures(12), training=True)
 
 
 def fit(model: Any) -> None:
@@ -141,7 +149,8 @@ def converted_gives_the_same(model: Any, given: Any) -> None:
 def test_a_recipe_writes_the_maps_into_its_file(tmp_path: Path) -> None:
     """`to_onnx` holds the file to Keras."""
     tail = layers.Activation("silu"), layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")
-    to_onnx(partial(with_maps(small(*tail)), training=False), 16, tmp_path / "net.onnx", OUTPUTS)
+    call = partial(with_maps(small(*tail)), training=False)
+    to_onnx(Served(tmp_path / "net.onnx", 16, OUTPUTS, call))
     made = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"]).get_outputs()
     assert [(one.name, one.shape[0], one.shape[-1]) for one in made] == [("logits", "N", 2), ("cam", "N", 2)]
 
