@@ -86,6 +86,9 @@ def commands(entry: Entry, run: dict[str, Any]) -> list[str]:
         if entry.recipe == "landmarks"
         else [f"python -m training.run body --data DATA --out OUT --teacher TEACHER {budget}"]
     )
+    if run.get("start"):
+        body = [f"python -m training.revive {entry.recipe} --pack models/starter --data DATA --to START"]
+        budget += " --start START"
     return [
         *body,
         f"python -m training.run {entry.recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH {budget}",

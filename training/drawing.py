@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -80,9 +82,17 @@ def seen(memory: mmap, shape: Shape) -> Pixels:
 
 
 def keep(draw: Draw, seed: int, slots: list[mmap]) -> None:
-    """Start of a drawing process: one thread each, since there are many processes."""
+    """Start of a drawing process: one thread for pictures, since there are many processes, one that ends it."""
     cv2.setNumThreads(1)
     kept.update(draw=draw, seed=seed, slots=slots)
+    threading.Thread(target=outlive_nobody, args=(os.getppid(),), daemon=True).start()
+
+
+def outlive_nobody(parent: int) -> None:
+    """End this process soon after its parent, which may have been killed."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def one(turn: int, number: int, stage: Stage, slot: int) -> tuple[Shape, Batch]:

@@ -26,6 +26,7 @@ Scale: TypeAlias = Callable[[Any], Any]
 """Pixels 0..255 as a tensor to the network's input range."""
 
 AVERAGING: Final = 0.995
+"""Of the averaged weights a step: they cover about the last two hundred."""
 MOMENTUM: Final = 0.95
 """Of the batch norms while training: they remember about twenty batches."""
 SETTLING: Final = 80

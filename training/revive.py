@@ -1,12 +1,14 @@
-"""Weights to go on training from, out of a network we shipped: its batch norms come back, with measured statistics.
+"""`python -m training.revive areas --pack models/starter --data DATA --to START`: weights to go on training from.
 
-The export folds every batch norm into its convolution. Here the folded numbers go into the convolution, and
+A network that we shipped gets its batch norms back, with measured statistics. The export folds every batch norm into its convolution. Here the folded numbers go into the convolution, and
 the norm gets the mean and deviation of what that convolution gives on real pictures, with the scale and
-offset that undo them: the network says what it said before, and can be trained again.
+offset that undo them: the network says what it said before, and can be trained again (`training.run --start START`).
 """
 
+import argparse
+import importlib
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import keras
 import numpy as np
@@ -14,16 +16,25 @@ import onnx
 from keras import layers
 from onnx import numpy_helper
 
-from training.data import Floats
+from training import augment
+from training.data import WITH_NEGATIVES, Floats, everything, only
+
+FILES: Final = {"validator": "cat_validator.onnx", "areas": "cat_areas.onnx"}
+"""The networks whose form does not depend on the input's size, by recipe."""
+SHOWN: Final = ("cat_face_landmarks_pseudo", *WITH_NEGATIVES)
+EVERY: Final = 5
+"""Every fifth picture is shown, about 120."""
+SIDE: Final = 160
+"""Their size in pixels."""
 
 Folded: TypeAlias = tuple[Floats, Floats]
 """Kernel in ONNX's order [out,in,h,w] and bias [out]."""
 
 
 def into(network: Any, file: Path, images: Floats) -> None:
-    """Fill a network whose body is MobileNetV3Small with the convolutions of `file`; `images` give the statistics.
+    """Fill a network with the convolutions and dense layers of `file`; `images` give the statistics.
 
-    Dense layers are filled in the order in which the file applies them, where their shapes agree.
+    Raises `ValueError` if the file has another number of convolutions, `KeyError` if it lacks a dense layer.
     """
     graph = onnx.load(str(file)).graph
     convolutions = [layer for layer in network.layers if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)]
@@ -39,6 +50,10 @@ def into(network: Any, file: Path, images: Floats) -> None:
     for layer, (_, bias) in zip(convolutions, folded, strict=True):
         if norm := followed[layer]:
             measured(network, layer, norm, bias, images)
+    multiplied = products(graph)
+    for layer in network.layers:
+        if isinstance(layer, layers.Dense):
+            layer.set_weights(multiplied[layer.kernel.shape])
 
 
 def convolved(graph: Any) -> list[Folded]:
@@ -64,6 +79,18 @@ def convolved(graph: Any) -> list[Folded]:
     return found
 
 
+def products(graph: Any) -> dict[tuple[int, ...], list[Floats]]:
+    """Kernel [in,out] and bias [out] of every dense layer, by the kernel's shape."""
+    weights = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    added = {name: node for node in graph.node if node.op_type == "Add" for name in node.input}
+    found = {}
+    for node in graph.node:
+        if node.op_type == "MatMul" and node.input[1] in weights and node.output[0] in added:
+            kernel = weights[node.input[1]]
+            found[kernel.shape] = [kernel, constant(added[node.output[0]], "Add", weights, kernel.shape[1])]
+    return found
+
+
 def constant(node: Any, kind: str, weights: dict[str, Any], channels: int) -> Any:
     """What a node of this kind applies to each channel, [channels], or None."""
     if node is None or node.op_type != kind:
@@ -84,3 +111,23 @@ def measured(network: Any, layer: Any, norm: Any, bias: Floats, images: Floats) 
     given = keras.Model(network.inputs, layer.output).predict(images, batch_size=32, verbose=0)
     mean, variance = given.mean(axis=(0, 1, 2)), given.var(axis=(0, 1, 2))
     norm.set_weights([np.sqrt(variance + norm.epsilon), bias + mean, mean, variance])
+
+
+def main() -> None:
+    """Write the weights of one recipe's shipped network."""
+    parser = argparse.ArgumentParser(prog="python -m training.revive", description=__doc__)
+    parser.add_argument("recipe", choices=sorted(FILES))
+    parser.add_argument("--pack", type=Path, required=True, help="folder of the pack")
+    parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets; its validation part is used")
+    parser.add_argument("--to", type=Path, required=True, help="file of weights to write, *.weights.h5")
+    given = parser.parse_args()
+    network = importlib.import_module(f"training.recipes.{given.recipe}").build()
+    some = only(everything(given.data, SHOWN), "validation")[::EVERY]
+    into(
+        network, given.pack / FILES[given.recipe], augment.unit([augment.squash(item.pixels(), SIDE) for item in some])
+    )
+    network.save_weights(str(given.to))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,10 @@
 """Batches are the same whoever draws them, and the clock fits steps into the time there is."""
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from training.budget import PACE, Budget, Clock, Stage
 from training.drawing import Batch, Drawing
 
+ROOT = Path(__file__).parents[3]
 SMALL = Stage(size=8, steps=10, batch=3, rate=1e-3)
 LARGE = Stage(size=16, steps=10, batch=2, rate=1e-3)
 
@@ -51,6 +55,29 @@ def test_an_error_while_drawing_reaches_the_trainer() -> None:
 
     with Drawing(broken, 7, 1, SMALL.bytes) as drawing, pytest.raises(ValueError, match="no such picture"):
         next(drawing.batches(0, SMALL))
+
+
+ALONE = """
+import os, time
+import numpy as np
+from training.budget import Stage
+from training.drawing import Drawing
+stage = Stage(4, 1, 1, 0.0)
+with Drawing(lambda rng, stage: (np.zeros((1, 4, 4, 3), np.uint8), os.getpid()), 0, 1, stage.bytes) as drawing:
+    print(next(drawing.batches(0, stage))[1], flush=True)
+    time.sleep(60)
+"""
+
+
+def test_no_drawing_process_outlives_a_killed_trainer() -> None:
+    with subprocess.Popen([sys.executable, "-c", ALONE], cwd=ROOT, stdout=subprocess.PIPE, text=True) as trainer:
+        assert trainer.stdout is not None
+        worker = int(trainer.stdout.readline())
+        trainer.kill()
+    ends = time.monotonic() + 20
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < ends:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
 
 
 def test_a_budget_scales_its_own_stages() -> None:
