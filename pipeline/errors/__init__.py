@@ -101,7 +101,6 @@ from pipeline.errors.versions import (
     RuntimesDisagree,
     VerificationCrashed,
     VerificationTimeout,
-    VersionRefused,
     VersionTaken,
 )
 
@@ -190,7 +189,6 @@ __all__ = [
     "Verdict",
     "VerificationCrashed",
     "VerificationTimeout",
-    "VersionRefused",
     "VersionTaken",
     "WorkerDiskFull",
     "taxonomy",

@@ -21,37 +21,33 @@ class VersionTaken(RequestError, status=409):
     """Another network has that name and version already."""
 
 
-class VersionRefused(RequestError, status=409):
-    """The model version was not taken; the one before stays."""
-
-
-class GoldensMissing(VersionRefused):
+class GoldensMissing(RequestError, status=409):
     """The version came without golden pictures that it could be held to."""
 
 
-class GoldensNotReproduced(VersionRefused):
+class GoldensNotReproduced(RequestError, status=409):
     """The version does not answer its golden pictures as it did when they were recorded."""
 
 
-class LabelsSwapped(VersionRefused):
+class LabelsSwapped(RequestError, status=409):
     """The version gives known labels another meaning."""
 
 
-class LabelsChanged(VersionRefused):
+class LabelsChanged(RequestError, status=409):
     """The version has other labels or outputs than the current one; say so if that is meant."""
 
 
-class FamilyChanged(VersionRefused):
-    """The version is of another kind than the current one: another task, other crops, or thresholds that are missing."""
+class FamilyChanged(RequestError, status=409):
+    """The version has another task or other crops than the current one, or lacks a threshold."""
 
 
-class RuntimesDisagree(VersionRefused):
+class RuntimesDisagree(RequestError, status=409):
     """The same network answers differently in two runtimes."""
 
 
-class VerificationCrashed(VersionRefused):
+class VerificationCrashed(RequestError, status=409):
     """The process that verified the version died."""
 
 
-class VerificationTimeout(VersionRefused):
+class VerificationTimeout(RequestError, status=409):
     """Verifying the version took too long."""

@@ -66,7 +66,7 @@ def examine(
 ) -> Found:
     """Load a version from verified bytes, hold it to its goldens, and compare it with the version ``beside`` it.
 
-    ``relabel`` says that another meaning of labels and outputs is meant. Raises VersionRefused, ModelLoadError,
+    ``relabel`` says that another meaning of labels and outputs is meant. Raises one of ``errors.versions``, ModelLoadError,
     ModelUnavailable, ModelOutputInvalid, or StorageUnavailable.
     """
     model = room.load(name, digest)
