@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
+from db import pipelines
+from db.ledger import Claim
+from db.pipelines import StageSpec
 from db.sql import rows
+
+MOST_KEPT = 1_000
+"""Results a reader keeps in memory, some kilobytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +30,51 @@ class NeedRow:
     artifacts: Mapping[str, str]
 
 
-def needs_of(connection: sa.Connection, run_ids: Sequence[int]) -> dict[int, dict[str, NeedRow]]:
-    """For each run: the stages it waited for, by name."""
-    found = rows(connection, _NEEDS, ids=list(run_ids))
-    needs: dict[int, dict[str, NeedRow]] = {run_id: {} for run_id in run_ids}
-    for r in found:
-        needs[r.run_id][r.name] = NeedRow(r.state, r.code, r.data or {}, r.provenance or {}, r.artifacts or {})
-    return needs
+class NeedReader:
+    """Reads what runs wait for. Keeps the newest results: they never change, and several stages in a row need each."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._kept: OrderedDict[int, sa.Row[Any]] = OrderedDict()
+
+    def needs(self, connection: sa.Connection, spec: StageSpec, claims: Sequence[Claim]) -> list[dict[str, NeedRow]]:
+        """For each claimed run of a stage, in order: the stages it waited for, by name."""
+        waited_for = {*spec.needs, *spec.optional}
+        names = {
+            each.id: each.name for each in pipelines.stages(connection, spec.pipeline_id) if each.name in waited_for
+        }
+        if not names:
+            return [{} for _ in claims]
+        found = rows(connection, _NEEDS, scans=[str(claim.scan_id) for claim in claims], stages=list(names))
+        results = self._results(connection, {r.result_id for r in found if r.result_id is not None})
+        needs: dict[UUID, dict[str, NeedRow]] = defaultdict(dict)
+        for r in found:
+            result = results.get(r.result_id)
+            told = (result.data, result.provenance, result.artifacts or {}) if result else ({}, {}, {})
+            needs[r.scan_id][names[r.stage_id]] = NeedRow(r.state, r.code, *told)
+        return [needs[claim.scan_id] for claim in claims]
+
+    def _results(self, connection: sa.Connection, ids: set[int]) -> dict[int, sa.Row[Any]]:
+        missing = sorted(ids - self._kept.keys())
+        if missing:
+            self._kept.update({r.id: r for r in rows(connection, _RESULTS, ids=missing)})
+        results = {each: self._kept[each] for each in ids if each in self._kept}
+        for each in results:
+            self._kept.move_to_end(each)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return results
 
 
 _NEEDS = """
-    SELECT r.id AS run_id, ns.name, n.state, n.code, result.data, result.provenance,
+    SELECT scan_id, stage_id, state, code, result_id FROM stage_run
+    WHERE scan_id = ANY(CAST(:scans AS uuid[])) AND stage_id = ANY(CAST(:stages AS bigint[]))"""
+
+_RESULTS = """
+    SELECT id, data, provenance,
            (SELECT jsonb_object_agg(ra.name, a.sha256) FROM result_artifact ra JOIN artifact a ON a.id = ra.artifact_id
-            WHERE ra.result_id = n.result_id) AS artifacts
-    FROM stage_run r
-    JOIN stage s ON s.id = r.stage_id
-    JOIN stage ns ON ns.pipeline_id = s.pipeline_id AND ns.name = ANY(s.needs || s.optional)
-    JOIN stage_run n ON n.scan_id = r.scan_id AND n.stage_id = ns.id
-    LEFT JOIN result ON result.id = n.result_id
-    WHERE r.id = ANY(CAST(:ids AS bigint[]))"""
+            WHERE ra.result_id = result.id) AS artifacts
+    FROM result WHERE id = ANY(CAST(:ids AS bigint[]))"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from db.inputs import NeedRow, needs_of
+from db.inputs import NeedReader, NeedRow
 from db.ledger import Claim
 from db.results import Answer, Completed, StoredFile, complete, settle_followers
 from db.session import Database
@@ -60,6 +60,7 @@ class StageRunner:
         self._room = room
         self._profile = profile
         self._reader = ArtifactReader(storage, cache_bytes)
+        self._needs = NeedReader()
         self._fetch_settings = FetchSettings()
         self._computed = computed
 
@@ -90,10 +91,10 @@ class StageRunner:
         try:
             models = runnable.models(self._room)
             with self._database.begin() as connection:
-                needs = needs_of(connection, [claim.run_id for claim in claims])
+                needs = self._needs.needs(connection, runnable.spec, claims)
         except Exception as error:  # noqa: BLE001  a model that cannot be loaded must end in the ledger too
             return [error] * len(claims), {}
-        items = [self._input(claim, needs[claim.run_id]) for claim in claims]
+        items = [self._input(claim, need) for claim, need in zip(claims, needs, strict=True)]
         return _run_guarded(runnable, items, models), provenance(runnable.stage, models)
 
     def _input(self, claim: Claim, needs: Mapping[str, NeedRow]) -> StageInput:

@@ -26,7 +26,7 @@ from workers import logs
 
 log = logging.getLogger(__name__)
 
-TURN_S = 0.5
+TURN_S = 1.0
 AWAY_S = 2.0
 STORE_EVERY_S = 60.0
 """Seconds between looks for files of packs that storage lacks."""

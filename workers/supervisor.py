@@ -26,7 +26,7 @@ from workers.slot import LostOwner, Slot, SlotPlan
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.1
+LOOK_S = 0.2
 """Seconds between looks at the slots."""
 
 

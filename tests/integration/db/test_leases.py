@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from db import inputs, ledger, migrate
+from db import inputs, ledger, migrate, pipelines
 from db.admission import admit
 from db.ledger import CHARGES, MAX_ATTEMPTS, Claim
 from db.session import Database
@@ -237,7 +237,10 @@ def test_what_a_stage_reads_is_how_each_need_ended(mill: Mill) -> None:
     mill.complete([ends(c, RunState.REJECTED, "NOT_A_CAT", data={"sure": 0.9}) for c in mill.claim("look")])
     (report,) = mill.claim("report")
     with mill.database.begin() as connection:
-        needs = inputs.needs_of(connection, [report.run_id])[report.run_id]
+        spec = next(each for each in pipelines.every_stage(connection, after=0) if each.id == report.stage_id)
+        reader = inputs.NeedReader(most=1)
+        (needs,) = reader.needs(connection, spec, [report])
+        assert reader.needs(connection, spec, [report]) == [needs], "from memory, and what is not kept anew"
         assert inputs.stages_of(connection, [report.run_id]) == []
     assert {name: (need.outcome, need.code, dict(need.data)) for name, need in needs.items()} == {
         "fetch": ("ok", None, {"size": 3}),

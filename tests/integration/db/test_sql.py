@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from db import admission, ledger, scans, views
-from db.inputs import needs_of, stages_of
+from db import admission, ledger, pipelines, scans, views
+from db.inputs import NeedReader, stages_of
 from db.results import settle_followers
 from db.session import Connection, Database
 from db.settings import DatabaseSettings
@@ -96,12 +96,13 @@ def _work_once(database: Database) -> dict[str, str]:
         assert ledger.next_stage(connection, ["cpu"], list(here.stage_ids.values())) is not None
         ledger.heartbeat(connection, here.owner, [1])
         ledger.expire(connection)
-        needs_of(connection, [1])
         stages_of(connection, [1])
         settle_followers(connection)
     (claimed,) = here.claim("fetch")
     with database.begin() as connection:
         ledger.start(connection, [claimed.scan_id])
+        report = next(each for each in pipelines.every_stage(connection, after=0) if each.name == "report")
+        NeedReader().needs(connection, report, [claimed])
         ledger.release(connection, here.owner, crashed=True)
     here.finish()
     scan_id = here.submit("cat").scan_id
