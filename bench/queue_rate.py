@@ -15,7 +15,7 @@ from bench.noop import LENGTH
 from db import scans, tenants
 from db.admission import ADMISSION_LOCK
 from db.scans import NewScan
-from db.sql import row, run
+from db.sql import row
 from pipeline.contracts import InputKind, Lane
 
 
@@ -64,7 +64,7 @@ def _submit(place: House, count: int) -> None:
                     ),
                 )
     with place.database.begin() as connection:
-        run(connection, "ANALYZE")
+        connection.exec_driver_sql("ANALYZE")
 
 
 def _await(place: House, count: int) -> float:
