@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from training.entries import TERMS, Entry
+from training.entries.entry import TERMS, Entry
 
 SPLIT: Final = (
     "74 % train, 10 % validation, 16 % test, by a stable hash of the group: an individual cat (gpriamo), ten "

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from training.cards import card
-from training.entries import ENTRIES, LICENCE, TERMS, Entry
+from training.entries import ENTRIES
+from training.entries.entry import LICENCE, TERMS, Entry
 from training.served import sha256
 from training.toml import lines, quoted
 

@@ -1,0 +1,8 @@
+"""The models of the starter pack, in the order of its manifest; one file per system."""
+
+from typing import Final
+
+from training.entries.cat_face import CAT_FACE
+from training.entries.entry import Entry
+
+ENTRIES: Final[tuple[Entry, ...]] = (*CAT_FACE,)
