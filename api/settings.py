@@ -8,16 +8,29 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.setting_names import also
+
 
 class ApiSettings(BaseSettings):
     """Settings of the API."""
 
-    model_config = SettingsConfigDict(env_prefix="SCANMILL_API_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_API_", populate_by_name=True, extra="ignore")
 
     host: str = Field("127.0.0.1", description="Address to listen on")
-    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65_535,
+        validation_alias=also("SCANMILL_API_PORT", "PORT"),
+        description="Port to listen on; 0 takes a free one",
+    )
     workers: int = Field(2, ge=1, le=16, description="Processes: one would make requests wait for each other")
     threads: int = Field(16, ge=2, le=256, description="Threads, and database connections, of each process")
+    debug: bool = Field(
+        default=False,
+        validation_alias=also("SCANMILL_API_DEBUG", "FLASK_DEBUG"),
+        description="Log more. Flask's debugger, which runs code for whoever asks, is never there",
+    )
     open: bool = Field(default=False, description="Serve without API keys, to programs on this machine only")
     public_url: str | None = Field(
         None,

@@ -16,6 +16,7 @@ from rich.console import Console
 from cli.client_errors import ApiError, Unreachable
 from cli.processes import ProcessError
 from pipeline.errors import ScanmillError
+from pipeline.setting_names import SEED_NAMES
 
 _LOG_WIDTH = 120  # where there is no terminal to ask
 console = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH)
@@ -89,7 +90,14 @@ def exits(as_json: bool = False) -> Iterator[None]:
 def settings_message(error: ValidationError) -> str:
     """Missing or wrong settings in one line, by the names of their variables; values are not repeated."""
     problems = [
-        f"SCANMILL_{'_'.join(map(str, found['loc'])).upper()} {'is not set' if found['type'] == 'missing' else found['msg']}"
+        f"{_variable(found['loc'])} {'is not set' if found['type'] == 'missing' else found['msg']}".strip()
         for found in error.errors()
     ]
     return "settings: " + "; ".join(problems)
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """The variable of a field that went wrong; a check over several fields names them itself."""
+    name = "_".join(map(str, place)).upper()
+    ours = name if not name or name.startswith("SCANMILL_") else f"SCANMILL_{name}"
+    return f"{ours} (or {SEED_NAMES[ours]})" if ours in SEED_NAMES else ours

@@ -13,16 +13,22 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.setting_names import also
+
 PACKS = Path(__file__).resolve().parents[1] / "models"
 
 
 class PackSettings(BaseSettings):
     """Where packs are; the names and meanings of `pipeline.models.settings`, which brings no runtime in here."""
 
-    model_config = SettingsConfigDict(env_prefix="SCANMILL_MODEL_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_MODEL_", populate_by_name=True, extra="ignore")
 
     packs: str = Field("starter", description="Packs in order of preference, separated by commas")
-    root: Path = Field(PACKS, description="Directory that holds one folder per pack")
+    root: Path = Field(
+        PACKS,
+        validation_alias=also("SCANMILL_MODEL_ROOT", "MODEL_DIR"),
+        description="Directory that holds one folder per pack",
+    )
     mirror: str | None = Field(None, description="Directory or address that holds public weights, by file name")
 
 

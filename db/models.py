@@ -85,6 +85,7 @@ class StageRow(Base):
     needs: Mapped[list[str]]
     optional: Mapped[list[str]]
     switch: Mapped[str | None]
+    reuse_for_s: Mapped[float | None]
     parameters: Mapped[dict[str, Any]]
     models: Mapped[dict[str, Any]]
     basis: Mapped[str]
@@ -141,6 +142,7 @@ class Result(Base):
 
     ``work`` is SHA-256 over the stage's basis and the digests of all it needs (``run <id>`` for an answer that is never
     reused); ``profile`` names the runtime that may change the last bits; ``digest`` is SHA-256 over the answer.
+    ``computed_at`` is when it was last computed again, NULL if never: what is reused for a while only looks at its age.
     """
 
     __tablename__ = "result"
@@ -155,6 +157,7 @@ class Result(Base):
     provenance: Mapped[dict[str, Any]]
     digest: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    computed_at: Mapped[datetime | None]
 
 
 class StageRun(Base):

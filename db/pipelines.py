@@ -31,6 +31,7 @@ class StageSpec:
     needs: tuple[str, ...]
     optional: tuple[str, ...]
     switch: str | None
+    reuse_for_s: float | None
     parameters: Mapping[str, Any]
     models: Mapping[str, str]
     basis: str
@@ -94,12 +95,12 @@ def _insert(connection: sa.Connection, specification: Mapping[str, Any], version
     run(
         connection,
         """INSERT INTO stage (pipeline_id, position, name, kind, version, queue, deadline_s, needs, optional, switch,
-                              parameters, models, basis)
-           SELECT :id, position, name, kind, version, queue, deadline_s, needs, optional, switch, parameters, models,
-                  basis
+                              reuse_for_s, parameters, models, basis)
+           SELECT :id, position, name, kind, version, queue, deadline_s, needs, optional, switch, reuse_for_s,
+                  parameters, models, basis
            FROM jsonb_to_recordset(CAST(:stages AS jsonb)) AS s(position int, name text, kind text, version int,
-                queue text, deadline_s float, needs text[], optional text[], switch text, parameters jsonb,
-                models jsonb, basis text)""",
+                queue text, deadline_s float, needs text[], optional text[], switch text, reuse_for_s float,
+                parameters jsonb, models jsonb, basis text)""",
         id=created.id,
         stages=records(stages),
     )

@@ -125,7 +125,7 @@ _INSERT_RESULTS = """
         INSERT INTO result (tenant_id, work, profile, outcome, code, data, provenance, digest)
         SELECT tenant_id, work, :profile, outcome, code, data, provenance, digest
         FROM numbered WHERE nth = 1 ORDER BY tenant_id, work
-        ON CONFLICT (tenant_id, work, profile) DO UPDATE SET outcome = result.outcome
+        ON CONFLICT (tenant_id, work, profile) DO UPDATE SET computed_at = clock_timestamp()
         RETURNING id, tenant_id, work, outcome, code, xmax = 0 AS is_new
     )
     SELECT n.run_id, made.id, made.outcome, made.code, made.is_new AND n.nth = 1 AS is_maker

@@ -73,7 +73,9 @@ def _advance(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> boo
 
 
 def _fingerprint(scan: LockedScan, each: LockedRun) -> str:
-    """The work of a run: empty for a source whose bytes are not known yet, which is never reused."""
+    """The work of a run: empty, and so never reused, for a source whose bytes are not known and for who wants it new."""
+    if each.spec.reuse_for_s == 0:
+        return ""
     if not each.spec.waits_for_others:
         return sha256_of([each.spec.basis, scan.input_sha256]) if scan.input_sha256 else ""
     names = sorted({*each.spec.needs, *each.spec.optional})
@@ -89,7 +91,13 @@ def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]])
     for scan, each in fresh:
         each.work = _fingerprint(scan, each)
     wanted = [
-        {"run_id": each.id, "tenant_id": str(scan.tenant_id), "work": each.work, "lane": scan.lane}
+        {
+            "run_id": each.id,
+            "tenant_id": str(scan.tenant_id),
+            "work": each.work,
+            "lane": scan.lane,
+            "reuse_for_s": each.spec.reuse_for_s,
+        }
         for scan, each in fresh
         if each.work
     ]
@@ -116,10 +124,13 @@ def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]])
 
 _FIND_EQUAL = """
     SELECT w.run_id, r.id AS result_id, r.outcome, r.code, r.digest, maker.id AS made_by, leader.id AS computing
-    FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(run_id bigint, tenant_id uuid, work text, lane int)
+    FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(run_id bigint, tenant_id uuid, work text, lane int,
+                                                               reuse_for_s float)
     LEFT JOIN LATERAL (
         SELECT * FROM result
         WHERE tenant_id = w.tenant_id AND work = w.work
+          AND (w.reuse_for_s IS NULL
+               OR coalesce(computed_at, created_at) > clock_timestamp() - make_interval(secs => w.reuse_for_s))
           AND EXISTS (SELECT FROM worker WHERE worker.profile = result.profile
                                            AND seen_at > clock_timestamp() - interval '1 day')
           AND NOT EXISTS (SELECT FROM result_artifact ra JOIN artifact a ON a.id = ra.artifact_id

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,20 @@ class Pipeline:
         """Names of the switches a scan may set."""
         return frozenset(stage.switch for stage in self.stages if stage.switch)
 
+    def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> Pipeline:
+        """The same stages with other fields, by the stage's name."""
+        return replace(self, stages=tuple(replace(stage, **changes.get(stage.name, {})) for stage in self.stages))
+
+    def without(self, names: Collection[str]) -> Pipeline:
+        """The pipeline without these stages. Raises ValueError when another stage cannot do without one."""
+        kept = (stage for stage in self.stages if stage.name not in names)
+        return replace(
+            self,
+            stages=tuple(
+                replace(stage, optional=tuple(each for each in stage.optional if each not in names)) for stage in kept
+            ),
+        )
+
     def specification(self, digests: Mapping[str, str]) -> dict[str, Any]:
         """The pipeline as data, for the ledger. ``digests``: model name → SHA-256 of its manifest entry and file."""
         return {
@@ -52,6 +66,7 @@ class Pipeline:
                     "needs": list(stage.needs),
                     "optional": list(stage.optional),
                     "switch": stage.switch,
+                    "reuse_for_s": stage.reuse_for_s,
                     "parameters": json.loads(json.dumps(stage.parameters)),
                     "models": {name: digests[name] for name in stage.models},
                 }

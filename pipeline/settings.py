@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.setting_names import also
 from pipeline.sniff import ImageLimits
 
 _MIB = 1024 * 1024
@@ -18,7 +19,7 @@ class PipelineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SCANMILL_", populate_by_name=True, extra="ignore")
 
     environment: Literal["production", "development", "test"] = Field(
-        "production", validation_alias="SCANMILL_ENV", description="Fault plans need test."
+        "production", validation_alias=also("SCANMILL_ENV", "FLASK_ENV"), description="Fault plans need test."
     )
     fault_plan: str = Field(default="", description="Kill points to arm in the decode children; only in test.")
 

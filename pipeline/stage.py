@@ -103,7 +103,8 @@ class Stage(ABC):
 
     ``kind`` names the class in the ledger, ``version`` changes whenever equal inputs may give other outputs. ``name``
     is the step's own name in its pipeline (one class may stand there several times). ``needs`` must have ended ok,
-    ``optional`` may have ended in any way. ``switch`` names the scan option that turns the stage off.
+    ``optional`` may have ended in any way. ``switch`` names the scan option that turns the stage off. ``reuse_for_s``
+    bounds the age of an equal picture's answer that is taken instead of a new one: None for good, 0 never.
     """
 
     kind: ClassVar[str]
@@ -116,6 +117,7 @@ class Stage(ABC):
     needs: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     switch: str | None = None
+    reuse_for_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -129,7 +131,7 @@ class Stage(ABC):
     @property
     def parameters(self) -> dict[str, Json]:
         """What, with the version and the models, decides the output."""
-        placing = {"name", "needs", "optional", "switch"}
+        placing = {"name", "needs", "optional", "switch", "reuse_for_s"}
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in placing}
 
     @abstractmethod

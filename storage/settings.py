@@ -11,19 +11,27 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipeline.setting_names import also
+
 _SHORTEST_SIGNING_KEY = 32
 
 
 class StorageSettings(BaseSettings):
     """Read from ``SCANMILL_*``. Which of them are needed depends on the kind of ``storage_url``."""
 
-    model_config = SettingsConfigDict(env_prefix="SCANMILL_", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SCANMILL_", populate_by_name=True, extra="ignore", hide_input_in_errors=True
+    )
 
     storage_url: str = Field(description="`file:///absolute/folder` or `s3://bucket/prefix`.")
     storage_signing_key: SecretStr | None = Field(
         default=None, description="Signs download links of a local folder; 32 characters or more."
     )
-    s3_endpoint: str | None = Field(default=None, description="URL of an S3-compatible server; none means AWS.")
+    s3_endpoint: str | None = Field(
+        default=None,
+        validation_alias=also("SCANMILL_S3_ENDPOINT", "STORAGE_SERVICE_URL"),
+        description="URL of an S3-compatible server; none means AWS.",
+    )
     s3_public_endpoint: str | None = Field(
         default=None, description="URL by which clients reach the server, for signed links; none: the same."
     )
@@ -32,7 +40,9 @@ class StorageSettings(BaseSettings):
     s3_access_key: SecretStr | None = Field(
         default=None, description="Access key; none takes the host's own role or AWS_* variables."
     )
-    s3_secret_key: SecretStr | None = Field(default=None, description="Secret key.")
+    s3_secret_key: SecretStr | None = Field(
+        default=None, validation_alias=also("SCANMILL_S3_SECRET_KEY", "STORAGE_API_KEY"), description="Secret key."
+    )
     s3_connect_timeout_s: float = Field(default=3.0, gt=0, description="Seconds to wait for a connection.")
     s3_read_timeout_s: float = Field(default=20.0, gt=0, description="Seconds to wait for the next bytes.")
     s3_attempts: int = Field(default=4, ge=1, le=10, description="Tries of one request, with growing pauses.")
@@ -46,7 +56,7 @@ class StorageSettings(BaseSettings):
                 raise ValueError("SCANMILL_STORAGE_SIGNING_KEY: a local folder needs one of 32 characters or more")
         elif not self.bucket:
             raise ValueError("SCANMILL_STORAGE_URL: a bucket is written s3://bucket/prefix")
-        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+        elif (self.s3_access_key is None) != (self.s3_secret_key is None):
             raise ValueError("SCANMILL_S3_ACCESS_KEY and SCANMILL_S3_SECRET_KEY: both or neither")
         return self
 

@@ -117,7 +117,8 @@ def _knows_all(kind: type[Stage], spec: StageSpec) -> bool:
 
 def _revive(kind: type[Stage], spec: StageSpec) -> Stage:
     parameters = {name: _frozen(value) for name, value in spec.parameters.items()}
-    return kind(name=spec.name, needs=spec.needs, optional=spec.optional, switch=spec.switch, **parameters)
+    placing = {name: getattr(spec, name) for name in ("name", "needs", "optional", "switch", "reuse_for_s")}
+    return kind(**placing, **parameters)
 
 
 def _frozen(value: Any) -> Any:

@@ -7,15 +7,25 @@ from typing import Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.setting_names import also
+
 
 class TaskSettings(BaseSettings):
     """Settings of the queue, shared by API, control and workers."""
 
-    model_config = SettingsConfigDict(env_prefix="SCANMILL_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_", populate_by_name=True, extra="ignore")
 
-    env: Literal["production", "development", "test"] = Field("production", description="Fault plans need test")
+    env: Literal["production", "development", "test"] = Field(
+        "production", validation_alias=also("SCANMILL_ENV", "FLASK_ENV"), description="Fault plans need test"
+    )
     redis_url: SecretStr = Field(description="The doorbell: redis://:password@host:port/0. Its data is disposable")
-    batch_size: int = Field(16, ge=1, le=256, description="Most stage runs that one task works on together")
+    batch_size: int = Field(
+        16,
+        ge=1,
+        le=256,
+        validation_alias=also("SCANMILL_BATCH_SIZE", "BATCH_SIZE"),
+        description="Most stage runs that one task works on together",
+    )
     lease_s: float = Field(30.0, ge=1, le=600, description="Seconds a claim lasts without a heartbeat")
     poll_s: float = Field(1.0, ge=0.05, le=60, description="Seconds between looks for work that nobody rang for")
     bulk_window: int = Field(512, ge=1, description="Bulk scans under way at once; the others wait in the ledger")

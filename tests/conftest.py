@@ -18,9 +18,16 @@ from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from db import migrate
 from db.session import Database
 from db.settings import DatabaseSettings
+from pipeline.setting_names import SEED_NAMES
 from tests import databases
 
-for _name in [name for name in os.environ if name.startswith("SCANMILL_")]:
+
+def _settings() -> list[str]:
+    """Variables that are set and that any room reads: ours, and the seeds' names of them."""
+    return [name for name in os.environ if name.startswith("SCANMILL_") or name in SEED_NAMES.values()]
+
+
+for _name in _settings():
     del os.environ[_name]  # a developer's own settings never reach a test
 
 
@@ -28,7 +35,7 @@ for _name in [name for name in os.environ if name.startswith("SCANMILL_")]:
 def _settings_do_not_leak() -> Iterator[None]:
     """Every test starts without SCANMILL_* variables, and what it sets ends with it."""
     yield
-    for name in [name for name in os.environ if name.startswith("SCANMILL_")]:
+    for name in _settings():
         del os.environ[name]
 
 

@@ -34,6 +34,7 @@ def stage(
     version: int = 1,
     queue: Queue = Queue.CPU,
     switch: str | None = None,
+    reuse_for_s: float | None = None,
     parameters: Mapping[str, Any] | None = None,
     models: Mapping[str, str] | None = None,
 ) -> JsonObject:
@@ -47,6 +48,7 @@ def stage(
         "needs": list(needs),
         "optional": list(optional),
         "switch": switch,
+        "reuse_for_s": reuse_for_s,
         "parameters": dict(parameters or {}),
         "models": dict(models or {}),
     }

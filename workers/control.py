@@ -13,8 +13,10 @@ import time
 from db.session import Database
 from db.settings import DatabaseSettings
 from pipeline import faults
+from pipeline.definition import Pipeline
 from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.room import ModelRoom
+from pipeline.tuning import tuned
 from storage import Storage, open_storage
 from tasks import control, model_versions
 from tasks.promotion import PromotionDesk
@@ -42,16 +44,16 @@ def main(settings: TaskSettings | None = None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
-    published = False
+    known, published = tuned(pipelines(settings.extra_pipelines)), False
     while not stopping.is_set():
         try:
             if not published:
                 room = ModelRoom.open()
                 model_versions.add_packs(database, room.entries())
-                control.publish(database, pipelines(settings.extra_pipelines), room)
+                control.publish(database, known, room)
                 published = True
                 log.info("pipelines published")
-                models = Models(database, storage, room, settings, stopping)
+                models = Models(database, storage, room, known, settings, stopping)
                 threading.Thread(target=models.run, name="models", daemon=True).start()
             if control.turn(database, bell, settings.bulk_window):
                 continue
@@ -66,14 +68,20 @@ class Models:
     """What control does about models, in a thread of its own."""
 
     def __init__(
-        self, database: Database, storage: Storage, room: ModelRoom, settings: TaskSettings, stopping: threading.Event
+        self,
+        database: Database,
+        storage: Storage,
+        room: ModelRoom,
+        known: list[Pipeline],
+        settings: TaskSettings,
+        stopping: threading.Event,
     ) -> None:
         self._database = database
         self._storage = storage
         self._room = room
         self._settings = settings
         self._stopping = stopping
-        self._desk = PromotionDesk(database, pipelines(settings.extra_pipelines), room, self._verify)
+        self._desk = PromotionDesk(database, known, room, self._verify)
         self._stored = -STORE_EVERY_S
 
     def run(self) -> None:

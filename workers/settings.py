@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import socket
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.contracts import Queue
+from pipeline.setting_names import also
 
 
 class WorkerSettings(BaseSettings):
     """Settings of ``scanmill worker``."""
 
-    model_config = SettingsConfigDict(env_prefix="SCANMILL_WORKER_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_WORKER_", populate_by_name=True, extra="ignore")
 
-    slots: int = Field(1, ge=0, le=256, description="CPU slots: child processes of one thread each")
+    slots: int = Field(
+        1,
+        ge=0,
+        le=256,
+        validation_alias=also("SCANMILL_WORKER_SLOTS", "NUM_WORKERS"),
+        description="CPU slots: child processes of one thread each",
+    )
+    use_gpu: bool | None = Field(
+        None,
+        validation_alias=also("SCANMILL_WORKER_USE_GPU", "USE_GPU"),
+        description="True: every GPU of the host unless some are named, and no start without one. False: CPU only",
+    )
     gpus: list[int] = Field([], description="GPU ids; one slot each, pinned before anything is imported")
     allow_cpu: bool = Field(False, description="Whether CPU slots also take the gpu queues")
     host: str = Field(socket.gethostname(), description="Name after the @ of a slot's node name")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of /metrics on loopback; 0 for none")
     metrics_host: str = Field("127.0.0.1", description="Address that /metrics listens on")
     stop_grace_s: float = Field(20.0, ge=0, description="Seconds a stage may finish in when the worker is stopped")
+
+    @model_validator(mode="after")
+    def _gpu_or_not(self) -> Self:
+        if self.use_gpu is False and self.gpus:
+            raise ValueError("USE_GPU is false, but GPUs are named: leave one of the two out")
+        return self
 
 
 class SlotSettings(BaseSettings):

@@ -16,6 +16,7 @@ from db.session import Database
 from db.settings import DatabaseSettings
 from pipeline.contracts import Queue
 from pipeline.errors import StorageUnavailable
+from pipeline.models.settings import ModelSettings
 from tasks.queue import Doorbell
 from tasks.settings import TaskSettings
 from workers import logs
@@ -48,6 +49,16 @@ def visible_gpus() -> set[int]:
     except (OSError, subprocess.SubprocessError):
         return set()
     return {int(line.split()[1].rstrip(":")) for line in listed.stdout.splitlines() if line.startswith("GPU ")}
+
+
+def chosen(settings: WorkerSettings) -> WorkerSettings:
+    """The settings with what ``use_gpu`` means on this host. Raises NoGpu."""
+    if settings.use_gpu and not settings.gpus:
+        found = sorted(visible_gpus())
+        if not found:
+            raise NoGpu("USE_GPU is true, but there is no GPU here; with it false the stages run on the CPU")
+        return settings.model_copy(update={"gpus": found})
+    return settings.model_copy(update={"allow_cpu": True}) if settings.use_gpu is False else settings
 
 
 def require_gpus(wanted: list[int]) -> None:
@@ -102,12 +113,13 @@ class Supervisor:
 
 def main(settings: WorkerSettings | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises NoGpu when a GPU slot is asked for in vain."""
-    settings = settings or WorkerSettings()
+    settings = chosen(settings or WorkerSettings())
     logs.configure()
     require_gpus(settings.gpus)
     with tempfile.TemporaryDirectory(prefix="scanmill-worker-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        os.environ.setdefault("SCANMILL_MODEL_CACHE", str(Path(folder) / "models"))  # its slots share what they fetch
+        if ModelSettings().cache is None:
+            os.environ["SCANMILL_MODEL_CACHE"] = str(Path(folder) / "models")  # its slots share what they fetch
         supervisor = Supervisor(settings, Path(folder))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stopping.set())

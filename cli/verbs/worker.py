@@ -31,7 +31,7 @@ def worker(
     with output.exits(as_json):
         settings = WorkerSettings(**{name: value for name, value in given.items() if value is not None})
         DatabaseSettings(), TaskSettings(), StorageSettings()
-        if not settings.slots and not settings.gpus:
+        if not settings.slots and not settings.gpus and not settings.use_gpu:
             output.fail(Exit.USAGE, "there is nothing to do: no slots and no GPUs", as_json)
         try:
             supervisor.main(settings)

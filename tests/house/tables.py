@@ -13,7 +13,7 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
-from pydantic import SecretStr
+from pydantic import AliasChoices, SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
@@ -23,6 +23,7 @@ from api.metrics import _Ledger as LedgerMetrics
 from api.operations import OPERATIONS
 from cli.main import VERBS
 from pipeline import errors
+from pipeline.setting_names import SEED_NAMES
 from tests.house import licences
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,12 @@ def settings() -> str:
 def variables(cls: type[BaseSettings]) -> dict[str, Any]:
     """The environment variable of each field, with the field."""
     prefix = str(cls.model_config.get("env_prefix", ""))
-    return {str(field.validation_alias or f"{prefix}{name}").upper(): field for name, field in cls.model_fields.items()}
+    return {_variable(field, f"{prefix}{name}").upper(): field for name, field in cls.model_fields.items()}
+
+
+def _variable(field: Any, usual: str) -> str:
+    alias = field.validation_alias
+    return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias or usual)
 
 
 def _settings_of(cls: type[BaseSettings]) -> str:
@@ -75,10 +81,15 @@ def _settings_of(cls: type[BaseSettings]) -> str:
         "|---|---|---|",
     ]
     lines += [
-        f"| `{name}` | {_default(field.get_default(call_default_factory=False))} | {_cell(field.description or '')} |"
+        f"| `{name}` | {_default(field.get_default(call_default_factory=False))} | {_cell(field.description or '')}{_seeds(name)} |"
         for name, field in variables(cls).items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def _seeds(name: str) -> str:
+    """The seed's name of a variable, which is read as well."""
+    return f" (or `{SEED_NAMES[name]}`)" if name in SEED_NAMES else ""
 
 
 def _default(value: object) -> str:

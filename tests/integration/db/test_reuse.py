@@ -112,6 +112,29 @@ def test_a_verdict_is_an_answer_and_reused_a_failure_is_not(mill: Mill) -> None:
     assert mill.states(mill.submit("cow").scan_id)["look"] == "ready"
 
 
+def test_an_answer_older_than_its_stage_takes_is_computed_again_and_is_young_again(mill: Mill) -> None:
+    mill.publish(small_pipeline(look={"reuse_for_s": 60.0}))
+    first = mill.submit("cat").scan_id
+    mill.finish()
+    assert mill.status(mill.submit("cat").scan_id) == "succeeded"
+    mill.execute("UPDATE result SET created_at = created_at - interval '2 minutes'")
+    late = mill.submit("cat").scan_id
+    assert (mill.states(late)["fetch"], mill.states(late)["look"]) == ("ok", "ready")
+    mill.finish()
+    assert {name: mill.run(late, name).attempts for name in STAGES} == {**dict.fromkeys(STAGES, 0), "look": 1}
+    assert mill.run(late, "look").result_id == mill.run(first, "look").result_id
+    assert mill.run(mill.submit("cat").scan_id, "look").attempts == 0
+
+
+def test_a_stage_without_reuse_is_computed_each_time_and_waits_for_nobody(mill: Mill) -> None:
+    mill.publish(small_pipeline(look={"reuse_for_s": 0.0}))
+    mill.submit("cat")
+    mill.finish()
+    scans_of_it = [mill.submit("cat").scan_id for _ in range(2)]
+    assert len(mill.claim("look")) == 2
+    assert [mill.run(each, "fetch").attempts for each in scans_of_it] == [0, 0]
+
+
 def test_a_profile_that_no_living_worker_has_is_not_reused(mill: Mill) -> None:
     mill.submit("cat")
     mill.finish()

@@ -64,6 +64,7 @@ def test_a_specification_is_plain_data_with_the_models_pinned() -> None:
         "needs": [],
         "optional": [],
         "switch": "deep",
+        "reuse_for_s": None,
         "parameters": {"sides": ["left", "right"], "model": "net"},
         "models": {"net": "a" * 64},
     }
@@ -82,6 +83,7 @@ def test_a_model_that_nobody_has_cannot_be_pinned() -> None:
         Look(sides=("left",)),
         Look(model="other"),
         Look(switch="deep"),
+        Look(reuse_for_s=60.0),
         Look(name="look2"),
     ],
 )

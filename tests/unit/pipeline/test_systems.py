@@ -28,7 +28,7 @@ def test_every_system_has_a_pipeline() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_can_be_made_again_from_its_row(stage: Stage) -> None:
-    placing = {name: getattr(stage, name) for name in ("name", "needs", "optional", "switch")}
+    placing = {name: getattr(stage, name) for name in ("name", "needs", "optional", "switch", "reuse_for_s")}
     kept = {key: tuples(value) for key, value in json.loads(json.dumps(stage.parameters)).items()}
     assert type(stage)(**placing, **kept) == stage
     assert {*placing, *kept} == {f.name for f in fields(stage)}

@@ -1,0 +1,105 @@
+"""What an installation may change about a system without touching its file: thresholds, switches, ages of reuse.
+
+``control`` reads it and stores it with the pipeline version, which every scan pins. So a threshold is part of what a
+fingerprint is computed from, and two scans of one version never differ by somebody's environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.contracts import System
+from pipeline.definition import Pipeline
+from pipeline.setting_names import also
+
+BACKGROUND: Final = "remove_background"
+CLASSIFIER: Final = "classify_region"
+
+
+class CatFaceSettings(BaseSettings):
+    """What may be changed about ``cat_face``; control reads it at its start, and new scans get it."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_", populate_by_name=True, extra="ignore")
+
+    cat_confidence_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        validation_alias=also("SCANMILL_CAT_CONFIDENCE_THRESHOLD", "CAT_CONFIDENCE_THRESHOLD"),
+        description="Least probability of a cat; none: the network's own (0.7)",
+    )
+    face_confidence_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        validation_alias=also("SCANMILL_FACE_CONFIDENCE_THRESHOLD", "FACE_CONFIDENCE_THRESHOLD"),
+        description="Least confidence of a face; none: the network's own (0.5)",
+    )
+    classification_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        validation_alias=also("SCANMILL_CLASSIFICATION_THRESHOLD", "CLASSIFICATION_THRESHOLD"),
+        description="Below it a finding is uncertain and marked for review; none: 0.6",
+    )
+    enable_background_removal: bool = Field(
+        default=True,
+        validation_alias=also("SCANMILL_ENABLE_BACKGROUND_REMOVAL", "ENABLE_BACKGROUND_REMOVAL"),
+        description="False leaves the step out for everybody; true lets each request switch it off",
+    )
+    enable_gradcam: bool = Field(
+        default=True,
+        validation_alias=also("SCANMILL_ENABLE_GRADCAM", "ENABLE_GRADCAM"),
+        description="The same for heat maps",
+    )
+    cache_predictions: bool = Field(
+        default=True,
+        validation_alias=also("SCANMILL_CACHE_PREDICTIONS", "CACHE_PREDICTIONS"),
+        description="False: networks answer anew each time. The cut-out has its own lifetime below",
+    )
+    cache_predictions_s: float | None = Field(
+        None, gt=0, description="Age up to which an equal picture's predictions are reused; none: for good"
+    )
+    cache_background_s: float | None = Field(
+        None, gt=0, description="Age up to which an equal picture's cut-out is reused; none: for good"
+    )
+
+    def tune(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline as this installation wants it."""
+        off = {
+            name
+            for name, wanted in (
+                (BACKGROUND, self.enable_background_removal),
+                ("explain_findings", self.enable_gradcam),
+            )
+            if not wanted
+        }
+        changes = {stage.name: self._changes(stage.name, stage.kind, bool(stage.models)) for stage in pipeline.stages}
+        return pipeline.changed(changes).without(off)
+
+    def _changes(self, name: str, kind: str, predicts: bool) -> dict[str, Any]:
+        thresholds = {
+            "validate_subject": self.cat_confidence_threshold,
+            "detect_face": self.face_confidence_threshold,
+            CLASSIFIER: self.classification_threshold,
+        }
+        changes: dict[str, Any] = {}
+        if thresholds.get(kind) is not None:
+            changes["threshold"] = thresholds[kind]
+        if name == BACKGROUND:
+            changes["reuse_for_s"] = self.cache_background_s
+        elif predicts:
+            changes["reuse_for_s"] = self.cache_predictions_s if self.cache_predictions else 0.0
+        return changes
+
+
+TUNING: Final = {System.CAT_FACE: CatFaceSettings}
+
+
+def tuned(known: Iterable[Pipeline]) -> list[Pipeline]:
+    """The pipelines with what the environment changes about them. Raises pydantic's ValidationError."""
+    return [TUNING[System(each.system)]().tune(each) if each.system in TUNING else each for each in known]
