@@ -9,7 +9,7 @@ LOCK := requirements.txt requirements/torch.txt pyproject.toml $(wildcard requir
 SERIAL := $(wildcard tests/e2e tests/faults)
 JOBS ?= 2
 
-.PHONY: help demo up flower test lint fmt unit serial faults soak bench docs lock clean
+.PHONY: help demo up flower test lint fmt unit serial faults soak bench docs rows lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench: .venv/.test-ready ## Measure, and compare with the figures in bench/
 
 docs: .venv/.test-ready ## Write the tables in docs/ that are made from the code
 	@$(BIN)/python -m tests.house.tables
+
+rows: .venv/.test-ready ## Print every requirement and what shows that it is met; fails where one lacks it
+	@$(BIN)/python -m tests.house.rows
 
 lock: ## Lock the versions in requirements/ again (needs uv; ARGS=--upgrade moves them)
 	@uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" $(ARGS) \

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 
 from api import auth, logs, problems, replies
 from api.auth import KeyCache
+from api.health import ModelsAtHand
 from api.metrics import Metrics
 from api.openapi import document
 from api.operation import Operation
@@ -45,6 +46,7 @@ def connect(settings: ApiSettings) -> Services:
         doorbell=Doorbell(TaskSettings().redis_url.get_secret_value()),
         keys=KeyCache(settings.key_cache_s),
         readiness=Readiness(READY_FOR_S),
+        at_hand=ModelsAtHand(),
         metrics=metrics,
         waits=Slots(settings.max_waits, metrics.held.labels("wait")),
         streams=Slots(settings.max_streams, metrics.held.labels("stream")),

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+
+from pipeline.contracts import ScanStatus
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -26,6 +28,10 @@ class Metrics:
             buckets=BUCKETS, registry=self.registry,
         )  # fmt: skip
         self.submits = Counter("scanmill_api_submits", "Submits by end", ["system", "end"], registry=self.registry)
+        self.durations = Histogram(
+            "prediction_duration_seconds", "From a submit to the scan's end, where the client waited for it", ["system"],
+            buckets=BUCKETS, registry=self.registry,
+        )  # fmt: skip
         self.refusals = Counter("scanmill_api_refusals", "Requests refused, by code", ["code"], registry=self.registry)
         self.held = Gauge(
             "scanmill_api_held_threads", "Threads held by waiting clients", ["kind"],
@@ -47,10 +53,15 @@ class _Ledger(Collector):
     def __init__(self, scans: Mapping[str, int] | None) -> None:
         self._scans = scans
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         yield GaugeMetricFamily("scanmill_ledger_up", "Whether the database answered", float(self._scans is not None))
         if self._scans is not None:
             family = GaugeMetricFamily("scanmill_scans", "Scans by status", labels=["status"])
             for status, number in sorted(self._scans.items()):
                 family.add_metric([status], number)
             yield family
+            ended = CounterMetricFamily("predictions", "Scans that ended, by how", labels=["status"])
+            for status, number in sorted(self._scans.items()):
+                if ScanStatus(status).terminal:
+                    ended.add_metric([status], number)
+            yield ended

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api.operation import Answer, Operation, Parameter
+from api.rescat.schemas import RESCAT_SCHEMAS
 from api.schemas import SCHEMAS, ref
 from pipeline import errors
 from pipeline.errors import ScanmillError
@@ -29,7 +30,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": SCHEMAS | RESCAT_SCHEMAS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: sk_…"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

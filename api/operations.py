@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from api import keys, pages, reading, system
+from api import health, keys, pages, reading, system
 from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
+from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
 from api.schemas import listed, ref
 from pipeline import errors
@@ -77,9 +78,9 @@ _OTHERS = (
     Operation(
         method="GET",
         path="/health",
-        handler=system.health,
+        handler=health.health,
         tag="service",
-        summary="Is this process alive?",
+        summary="Is this process alive, and are models at hand?",
         scope=None,
         answers={200: answer("Health", "Yes")},
     ),
@@ -129,4 +130,4 @@ _OTHERS = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*SCAN_OPERATIONS, *MODEL_OPERATIONS, *_OTHERS)
+OPERATIONS: tuple[Operation, ...] = (*SCAN_OPERATIONS, *RESCAT_OPERATIONS, *MODEL_OPERATIONS, *_OTHERS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Flask, Response, g, has_request_context
@@ -20,7 +21,7 @@ log = logging.getLogger("scanmill.api")
 
 
 class Refused(Exception):
-    """An error of the taxonomy with more to say: the fields at fault, or headers."""
+    """An error of the taxonomy with more to say: the fields at fault, headers, or what a seed's clients read."""
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class Refused(Exception):
         *,
         fields: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(error)
         self.error = error
         self.fields = fields or {}
         self.headers = headers or {}
+        self.more = dict(more or {})
 
 
 def invalid(field: str, reason: str) -> Refused:
@@ -63,7 +66,7 @@ def respond(refused: Refused) -> Response:
     request_id = g.get("request_id", "") if has_request_context() else ""
     if has_request_context():
         g.code = error.code
-    body = json.dumps(document(error, request_id, refused.fields))
+    body = json.dumps(document(error, request_id, refused.fields) | refused.more)
     response = Response(body, status=error.status, mimetype="application/problem+json")
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -78,12 +81,12 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Refused)
     def refused(refusal: Refused) -> Response:
+        _log(refusal.error)
         return respond(refusal)
 
     @app.errorhandler(errors.ScanmillError)
     def taxonomy(error: errors.ScanmillError) -> Response:
-        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("a service is away", extra={"code": error.code, "reason": str(error)[:256]})
+        _log(error)
         return respond(Refused(error))
 
     @app.errorhandler(HTTPException)
@@ -94,6 +97,11 @@ def register(app: Flask) -> None:
     def unexpected(error: Exception) -> Response:
         log.error("unexpected error", exc_info=error)
         return respond(Refused(errors.ScanmillError()))
+
+
+def _log(error: errors.ScanmillError) -> None:
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("a service is away", extra={"code": error.code, "reason": str(error)[:256]})
 
 
 _BY_STATUS: dict[int, type[errors.ScanmillError]] = {

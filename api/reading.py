@@ -9,19 +9,17 @@ from flask import Response, jsonify, request
 from api import ids
 from api.auth import principal
 from api.ids import artifact_name_of, scan_id_of
+from api.links import signed_link
 from api.problems import invalid
-from api.replies import address
 from api.services import services
 from api.submission import preferred_wait
 from api.waiting import wait_for_end
 from db import views
 from pipeline.contracts import ScanStatus, System
 from pipeline.errors import ArtifactExpired, NotFound
-from storage.keys import artifact_key
 from storage.local import LocalStorage
 
 MOST_ITEMS = 200
-_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/bmp": "bmp"}
 
 
 def list_scans() -> Response:
@@ -72,23 +70,22 @@ def get_artifact(scan_id: str, name: str) -> Response:
         raise NotFound
     if found.expired:
         raise ArtifactExpired
-    lifetime = here.settings.signed_url_s
-    filename = f"{scan_id}-{name}.{_SUFFIXES.get(found.media_type, 'bin')}"
-    url = here.storage.signed_url(
-        artifact_key(principal().tenant_id, found.sha256),
-        expires_s=lifetime,
+    redirect = request.args.get("redirect") != "0"
+    url = signed_link(
+        here,
+        principal().tenant_id,
+        found.sha256,
         media_type=found.media_type,
-        filename=filename,
+        title=f"{scan_id}-{name}",
+        absolute=not redirect,
     )
-    if request.args.get("redirect") != "0":
-        response = Response(status=302, headers={"Location": url if "://" in url else address(url)})
-        response.headers["Cache-Control"] = "private, no-store"
-        return response
+    if redirect:
+        return Response(status=302, headers={"Location": url, "Cache-Control": "private, no-store"})
     return jsonify(
         {
             "name": name,
-            "url": url if "://" in url else address(url, absolute=True),
-            "expires_in_s": lifetime,
+            "url": url,
+            "expires_in_s": here.settings.signed_url_s,
             "sha256": found.sha256,
             "size": found.size,
             "media_type": found.media_type,

@@ -8,10 +8,10 @@ from api.reading import MOST_ITEMS
 from api.schemas import COUNT, STATUS, SYSTEM, ref, shape
 from pipeline import errors
 
-_ID = Parameter("scan_id", "path", "A scan's id", {"type": "string", "format": "uuid"})
+ID = Parameter("scan_id", "path", "A scan's id", {"type": "string", "format": "uuid"})
 _NAME = Parameter("name", "path", "An artifact's name: canonical, cutout, face, crop_mouth, heatmap_mouth, preview …")
 _WAIT = Parameter("Prefer", "header", "wait=N: answer when the scan has ended, or after N seconds (30 at most)")
-_IDEMPOTENCY = Parameter(
+IDEMPOTENCY = Parameter(
     "Idempotency-Key", "header", "Makes a request safe to repeat: the same key and request give the same scan"
 )
 _LAST_EVENT = Parameter("Last-Event-ID", "header", "Go on after this event")
@@ -26,7 +26,7 @@ _FILTERS = (
 
 
 _WHERE = {"Location": "The scan's address"}
-_SUBMIT_ERRORS = (
+SUBMIT_ERRORS = (
     errors.EmptyFile,
     errors.InvalidJson,
     errors.InvalidMultipart,
@@ -63,7 +63,7 @@ SCAN_OPERATIONS = (
         tag="scans",
         summary="Submit a picture",
         scope="scans:write",
-        parameters=(_IDEMPOTENCY, _WAIT),
+        parameters=(IDEMPOTENCY, _WAIT),
         body={"multipart/form-data": ref("Upload"), "application/json": ref("Reference")},
         answers={
             202: Answer(
@@ -75,7 +75,7 @@ SCAN_OPERATIONS = (
                 _WHERE,
             ),
         },
-        errors=_SUBMIT_ERRORS,
+        errors=SUBMIT_ERRORS,
     ),
     Operation(
         method="GET",
@@ -107,7 +107,7 @@ SCAN_OPERATIONS = (
         tag="scans",
         summary="Look at a scan",
         scope="scans:read",
-        parameters=(_ID, _WAIT),
+        parameters=(ID, _WAIT),
         answers={200: answer("Scan", "The scan")},
         errors=(errors.NotFound, errors.Overloaded),
     ),
@@ -118,7 +118,7 @@ SCAN_OPERATIONS = (
         tag="scans",
         summary="Follow a scan",
         scope="scans:read",
-        parameters=(_ID, _LAST_EVENT, _AFTER),
+        parameters=(ID, _LAST_EVENT, _AFTER),
         answers={
             200: Answer("Server-sent events", {"text/event-stream": {"type": "string"}}),
             204: Answer("Nothing more will happen"),
@@ -132,7 +132,7 @@ SCAN_OPERATIONS = (
         tag="scans",
         summary="Download an artifact",
         scope="scans:read",
-        parameters=(_ID, _NAME, _REDIRECT),
+        parameters=(ID, _NAME, _REDIRECT),
         answers={
             302: Answer("To a link that lives for minutes", headers={"Location": "The link"}),
             200: answer("Link", "The link (redirect=0)"),
@@ -146,7 +146,7 @@ SCAN_OPERATIONS = (
         tag="scans",
         summary="Cancel a scan",
         scope="scans:write",
-        parameters=(_ID,),
+        parameters=(ID,),
         answers={200: answer("Accepted", "Cancelled")},
         errors=(errors.NotFound, errors.AlreadyFinished),
     ),
@@ -157,7 +157,7 @@ SCAN_OPERATIONS = (
         tag="scans",
         summary="Scan the same picture again",
         scope="scans:write",
-        parameters=(_ID, _IDEMPOTENCY),
+        parameters=(ID, IDEMPOTENCY),
         answers={
             202: answer("Accepted", "A new scan", **_WHERE),
             200: answer("Scan", "The scan that this Idempotency-Key made before", **_WHERE),

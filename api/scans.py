@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -23,22 +25,38 @@ from pipeline.errors import AlreadyFinished, ModelUnavailable, NotFinished, NotF
 from pipeline.faults import fp
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A scan that was accepted: all of it if it has ended, else its id and status; ``created`` false for a repeat."""
+
+    body: dict[str, Any]
+    created: bool
+
+    @property
+    def ended(self) -> bool:
+        return ScanStatus(self.body["status"]).terminal
+
+
 def submit() -> Response:
     """202 and where to look; 200 for a repeated Idempotency-Key, or with the finished scan when you waited for it."""
     here, wait = services(), preferred_wait()
-    if wait == 0:
-        return _submit(here, 0)
-    with here.waits:
-        return _submit(here, wait)
+    with holding(here, wait):
+        wanted = read_submission(principal().tenant_id)
+        _check_options(here, wanted)
+        return _answer(take(here, wanted, wait), wait)
 
 
-def _submit(here: Services, wait: int) -> Response:
-    tenant, key = principal().tenant_id, idempotency_key()
-    wanted = read_submission(tenant)
-    _check_options(here, wanted)
+def holding(here: Services, wait: int) -> AbstractContextManager[None]:
+    """A place among those who wait, for who wants to; taken before the body is read. Raises Overloaded."""
+    return here.waits if wait else nullcontext()
+
+
+def take(here: Services, wanted: Submission, wait: int) -> Taken:
+    """Store and accept a submission of the one who asks, and wait for its end for at most ``wait`` seconds."""
+    key = idempotency_key()
     _store(here, wanted)
     new = NewScan(
-        tenant_id=tenant,
+        tenant_id=principal().tenant_id,
         system=wanted.system,
         lane=wanted.lane,
         input_kind=wanted.kind,
@@ -70,8 +88,9 @@ def _store(here: Services, wanted: Submission) -> None:
         fp("api.after_store")
 
 
-def _accept(here: Services, new: NewScan, wait: int) -> Response:
+def _accept(here: Services, new: NewScan, wait: int) -> Taken:
     """One transaction makes the scan. Nothing after it may fail the request: the scan is there."""
+    began = time.monotonic()
     with here.database.begin() as connection:
         done = scans.submit(connection, new)
         told = views.events(connection, new.tenant_id, done.scan_id)
@@ -84,7 +103,10 @@ def _accept(here: Services, new: NewScan, wait: int) -> Response:
     body = whole or {"id": g.scan_id, "status": _newest_status(told)}
     if wait and not ScanStatus(body["status"]).terminal:
         body = _awaited(here, new.tenant_id, done.scan_id, wait) or body
-    return _answer(body, created=done.created, waited=wait)
+    taken = Taken(body, done.created)
+    if taken.ended and taken.created:
+        here.metrics.durations.labels(new.system).observe(time.monotonic() - began)
+    return taken
 
 
 def _newest_status(told: list[dict[str, Any]]) -> str:
@@ -101,13 +123,13 @@ def _awaited(here: Services, tenant_id: UUID, scan_id: UUID, wait: int) -> dict[
         return None
 
 
-def _answer(body: dict[str, Any], *, created: bool, waited: int) -> Response:
-    response = jsonify(body)
-    response.status_code = 200 if not created or ScanStatus(body["status"]).terminal else 202
-    response.headers["Location"] = address(url_for("get_scan", scan_id=body["id"]))
+def _answer(taken: Taken, waited: int = 0) -> Response:
+    response = jsonify(taken.body)
+    response.status_code = 200 if taken.ended or not taken.created else 202
+    response.headers["Location"] = address(url_for("get_scan", scan_id=taken.body["id"]))
     if waited:
         response.headers["Preference-Applied"] = f"wait={waited}"
-    if not created:
+    if not taken.created:
         response.headers["Idempotent-Replayed"] = "true"
     return response
 
@@ -123,7 +145,7 @@ def retry(scan_id: str) -> Response:
     if not ScanStatus(before["status"]).terminal:
         raise NotFinished
     digest = hashlib.sha256(f"retry {wanted}".encode()).hexdigest()
-    return _accept(here, replace(new, idempotency_key=key, request_sha256=digest), 0)
+    return _answer(_accept(here, replace(new, idempotency_key=key, request_sha256=digest), 0))
 
 
 def cancel(scan_id: str) -> Response:

@@ -83,7 +83,12 @@ SCHEMAS: Json = {
             "request_id": TEXT,
             "retryable": {"type": "boolean"},
         },
-        optional={"errors": {"type": "array", "items": shape({"field": TEXT, "reason": TEXT})}},
+        optional={
+            "errors": {"type": "array", "items": shape({"field": TEXT, "reason": TEXT})},
+            "success": {"const": False, "description": "on a seed's path"},
+            "error": {**TEXT, "description": "on a seed's path: the seed's code"},
+            "message": {**TEXT, "description": "on a seed's path"},
+        },
         description="Every refusal has this shape.",
     ),
     "Upload": shape(
@@ -151,7 +156,16 @@ SCHEMAS: Json = {
     "System": shape(
         {"version": TEXT, "scans": shape({"submitted": COUNT, **{str(status): COUNT for status in ScanStatus}})}
     ),
-    "Health": shape({"status": {"const": "alive"}, "version": TEXT}),
+    "Health": shape(
+        {
+            "status": {"const": "healthy"},
+            "version": TEXT,
+            "models_loaded": {
+                "type": ["boolean", "null"],
+                "description": "whether a worker that runs the published stages is there; null while nobody can tell",
+            },
+        }
+    ),
     "Ready": shape(
         {
             "status": {"type": "string", "enum": ["ready", "degraded", "not ready"]},

@@ -14,6 +14,7 @@ from api.slots import Slots
 
 if TYPE_CHECKING:
     from api.auth import KeyCache
+    from api.health import ModelsAtHand
     from api.system import Readiness
     from db.session import Database
     from pipeline.sniff import ImageLimits
@@ -36,6 +37,7 @@ class Services:
     doorbell: Doorbell
     keys: KeyCache
     readiness: Readiness
+    at_hand: ModelsAtHand
     metrics: Metrics
     waits: Slots
     streams: Slots

@@ -50,19 +50,50 @@ class Submission:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request's body as it came: a JSON object, or a form with texts for fields and perhaps a picture."""
+
+    fields: Mapping[str, Any]
+    form: bool
+    upload: Upload | None = None
+
+
 def read_submission(tenant_id: UUID) -> Submission:
     """The submission in the current request. Raises the taxonomy's request and input errors."""
+    sent = read_sent(_FIELDS)
+    fields = sent.fields
+    options = _options_text(fields["options"]) if sent.form and "options" in fields else fields.get("options", {})
+    return submission(
+        tenant_id,
+        sent,
+        system=_system(fields.get("pipeline")),
+        lane=_lane(fields.get("priority")),
+        options=_options(options),
+    )
+
+
+def read_sent(known: frozenset[str]) -> Sent:
+    """The current request's body, with exactly one picture in it or named, and no other field than the known ones."""
     if getattr(request.environ["wsgi.input"], COLLECTED, False):
-        return _read(tenant_id)
-    with services().uploads:  # it holds this thread while it arrives
-        return _read(tenant_id)
+        sent = _read()
+    else:
+        with services().uploads:  # it holds this thread while it arrives
+            sent = _read()
+    _only_known(sent.fields, known | _SOURCES)
+    if sent.form and (sent.upload is None or _SOURCES & sent.fields.keys()):
+        raise invalid("file", "a multipart request carries exactly one file and no image_url or object_key")
+    if not sent.form and len(_SOURCES & sent.fields.keys()) != 1:
+        raise invalid("image_url", "exactly one of image_url and object_key is needed, or a multipart file")
+    return sent
 
 
-def _read(tenant_id: UUID) -> Submission:
+def _read() -> Sent:
     if request.mimetype == "multipart/form-data":
-        return _from_form(tenant_id)
+        form = read_form(request, services().limits.max_bytes)
+        return Sent(form.fields, form=True, upload=form.upload)
     if request.mimetype == "application/json":
-        return _from_json(tenant_id)
+        return Sent(read_object(request), form=False)
     raise UnsupportedContentType
 
 
@@ -74,30 +105,34 @@ def idempotency_key() -> str | None:
     return key
 
 
-def preferred_wait() -> int:
-    """Seconds of ``Prefer: wait=N``, at most as long as we let anyone wait; 0 without.
+def preferred_wait(unsaid: int = 0) -> int:
+    """Seconds of ``Prefer: wait=N``, at most as long as we let anyone wait; ``unsaid`` without; 0 for respond-async.
 
     A preference that we cannot read is ignored, as RFC 7240 has it.
     """
-    for preference in request.headers.get("Prefer", "").split(","):
-        found = re.fullmatch(r'\s*wait\s*=\s*"?(\d{1,6})"?\s*(;.*)?', preference, re.IGNORECASE)
+    preferences = [each.strip().lower() for each in request.headers.get("Prefer", "").split(",")]
+    for preference in preferences:
+        found = re.fullmatch(r'wait\s*=\s*"?(\d{1,6})"?\s*(;.*)?', preference)
         if found:
             return min(int(found[1]), services().settings.max_wait_s)
-    return 0
+    return 0 if "respond-async" in preferences else unsaid
 
 
-def _from_form(tenant_id: UUID) -> Submission:
-    form = read_form(request, services().limits.max_bytes)
-    fields = form.fields
-    _only_known(fields, _FIELDS | _SOURCES)
-    if form.upload is None or _SOURCES & fields.keys():
-        raise invalid("file", "a multipart request carries exactly one file and no image_url or object_key")
-    return _of_upload(tenant_id, form.upload, fields)
+def submission(
+    tenant_id: UUID, sent: Sent, *, system: System, lane: Lane = Lane.INTERACTIVE, options: Mapping[str, bool]
+) -> Submission:
+    """What was sent, as a submission; the header of an upload and the text of an address are looked at here."""
+    if sent.upload is not None:
+        return _of_upload(tenant_id, sent.upload, system, lane, options)
+    if "image_url" in sent.fields:
+        url = _text(sent.fields["image_url"], "image_url", _LONGEST_URL)
+        check_url(url)
+        return Submission(system=system, lane=lane, options=options, kind=InputKind.URL, ref=url)
+    ref = object_key(tenant_id, _text(sent.fields["object_key"], "object_key", _LONGEST_KEY))
+    return Submission(system=system, lane=lane, options=options, kind=InputKind.OBJECT, ref=ref)
 
 
-def _of_upload(tenant_id: UUID, upload: Upload, fields: Mapping[str, str]) -> Submission:
-    options = _options_text(fields["options"]) if "options" in fields else {}
-    system, lane = _system(fields.get("pipeline")), _lane(fields.get("priority"))
+def _of_upload(tenant_id: UUID, upload: Upload, system: System, lane: Lane, options: Mapping[str, bool]) -> Submission:
     header = sniff(upload.content, len(upload.content), services().limits)
     return Submission(
         system=system,
@@ -110,23 +145,6 @@ def _of_upload(tenant_id: UUID, upload: Upload, fields: Mapping[str, str]) -> Su
         content=upload.content,
         media_type=MEDIA_TYPES[header.format],
     )
-
-
-def _from_json(tenant_id: UUID) -> Submission:
-    body = read_object(request)
-    _only_known(body, _FIELDS | _SOURCES)
-    if len(_SOURCES & body.keys()) != 1:
-        raise invalid("image_url", "exactly one of image_url and object_key is needed, or a multipart file")
-    system, lane = _system(body.get("pipeline")), _lane(body.get("priority"))
-    options = _options(body.get("options", {}))
-    if "image_url" in body:
-        url = _text(body["image_url"], "image_url", _LONGEST_URL)
-        check_url(url)
-        kind, ref = InputKind.URL, url
-    else:
-        kind = InputKind.OBJECT
-        ref = object_key(tenant_id, _text(body["object_key"], "object_key", _LONGEST_KEY))
-    return Submission(system=system, lane=lane, options=options, kind=kind, ref=ref)
 
 
 def _only_known(fields: Mapping[str, object], known: frozenset[str]) -> None:

@@ -26,11 +26,6 @@ def version() -> str:
         return "0+checkout"
 
 
-def health() -> Response:
-    """200 while this process can answer at all."""
-    return jsonify({"status": "alive", "version": version()})
-
-
 def ready() -> Response:
     """200 when a submit would be accepted and could be worked on, else 503; each check is named."""
     checks = services().readiness.checks(_probe)

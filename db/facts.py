@@ -1,4 +1,4 @@
-"""What the database server says of itself, for `scanmill doctor`."""
+"""Short questions to the database: what its server says of itself, and whether there is anything to work with."""
 
 from __future__ import annotations
 
@@ -33,3 +33,14 @@ def server_facts(connection: sa.Connection) -> ServerFacts:
     )
     assert found is not None
     return ServerFacts(found.version, found.now, found.most, found.reserved, found.here)
+
+
+def models_at_hand(connection: sa.Connection) -> bool:
+    """Whether a pipeline is published and a worker that beats its heart is there to run it."""
+    found = row(
+        connection,
+        """SELECT EXISTS (SELECT FROM current_pipeline)
+              AND EXISTS (SELECT FROM worker WHERE seen_at > clock_timestamp() - interval '1 minute') AS so""",
+    )
+    assert found is not None
+    return bool(found.so)

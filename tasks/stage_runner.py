@@ -19,7 +19,7 @@ from db.inputs import NeedReader, NeedRow
 from db.ledger import Claim
 from db.results import Answer, Completed, StoredFile, complete, settle_followers
 from db.session import Database
-from pipeline.contracts import InputKind, RunState
+from pipeline.contracts import InputKind, Lane, RunState
 from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.faults import fp
 from pipeline.run import encoded, provenance
@@ -82,6 +82,8 @@ class StageRunner:
         for end in ends:
             STAGE_RUNS.labels(name, str(end.outcome), end.code or "").inc()
             STAGE_SECONDS.labels(name).observe(each_ms / 1000)
+            if end.outcome is RunState.OK:
+                _log_ok(name, end.claim, each_ms)
         return completed
 
     def _answers(
@@ -215,6 +217,16 @@ def _cpu_seconds(name: str, part: str) -> Iterator[None]:
     CPU_SECONDS.labels(name, part).inc(time.process_time() - began)
 
 
+def _log_ok(name: str, claim: Claim, ms: float) -> None:
+    """A line per stage of a scan that somebody waits for; of bulk ones the ledger's rows are the record."""
+    level = logging.INFO if claim.lane == Lane.INTERACTIVE else logging.DEBUG
+    log.log(level, "%s: ok", name, extra={**_place(name, claim), "ms": round(ms, 1)})
+
+
+def _place(name: str, claim: Claim) -> dict[str, object]:
+    return {"scan": str(claim.scan_id), "stage": name, "attempt": claim.attempts}
+
+
 def _log_end(name: str, claim: Claim, error: Exception, ruling: Ruling) -> None:
     """Expected ends at INFO; surprises with their traceback, which goes nowhere else."""
     expected = ruling.outcome in (RunState.REJECTED, RunState.ABSTAINED)
@@ -225,5 +237,5 @@ def _log_end(name: str, claim: Claim, error: Exception, ruling: Ruling) -> None:
         ruling.outcome,
         ruling.code,
         exc_info=None if isinstance(error, ScanmillError) else error,
-        extra={"scan": str(claim.scan_id), "stage": name, "attempt": claim.attempts},
+        extra=_place(name, claim),
     )

@@ -47,11 +47,12 @@ Release = Callable[[LostOwner], None]
 
 @dataclass(frozen=True, slots=True)
 class SlotPlan:
-    """What a slot is: its name, the queues it serves and the GPU it sees (None: none)."""
+    """What a slot is: its name, the queues it serves, the GPU it sees (None: none) and that one's megabytes."""
 
     name: str
     kinds: tuple[str, ...]
     gpu: int | None = None
+    gpu_mb: int | None = None
 
 
 class Slot:
@@ -145,8 +146,10 @@ class Slot:
         self._started = now
 
     def _environment(self) -> dict[str, str]:
+        memory = {} if self.plan.gpu_mb is None else {"SCANMILL_MODEL_GPU_MEMORY_MB": str(self.plan.gpu_mb)}
         return {
             **os.environ,
+            **memory,
             "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
             "CUDA_VISIBLE_DEVICES": "" if self.plan.gpu is None else str(self.plan.gpu),
             "SCANMILL_MODEL_DEVICE": "cpu" if self.plan.gpu is None else "cuda",

@@ -37,18 +37,26 @@ class NoGpu(RuntimeError):
 
 def plan(settings: WorkerSettings) -> list[SlotPlan]:
     """The slots of this host. A host with GPUs leaves the gpu queues to them unless CPU is allowed too."""
-    gpus = [SlotPlan(f"gpu{gpu}", (Queue.GPU,), gpu) for gpu in settings.gpus]
+    sizes = gpu_memory() if settings.gpus else {}
+    gpus = [SlotPlan(f"gpu{gpu}", (Queue.GPU,), gpu, sizes.get(gpu)) for gpu in settings.gpus]
     kinds = (Queue.CPU, Queue.GPU) if settings.allow_cpu else (Queue.CPU,)
     return gpus + [SlotPlan(f"cpu{n}", kinds) for n in range(settings.slots)]
 
 
 def visible_gpus() -> set[int]:
     """Ids of the GPUs that the driver names; empty where there is no driver."""
+    return set(gpu_memory())
+
+
+def gpu_memory() -> dict[int, int | None]:
+    """Megabytes of memory by GPU id; None where the driver does not say."""
+    question = ["nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"]
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=20)  # noqa: S607
+        listed = subprocess.run(question, capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
-        return set()
-    return {int(line.split()[1].rstrip(":")) for line in listed.stdout.splitlines() if line.startswith("GPU ")}
+        return {}
+    told = (line.split(",") for line in listed.stdout.splitlines())
+    return {int(index): int(size) if size.strip().isdigit() else None for index, size in told}
 
 
 def chosen(settings: WorkerSettings) -> WorkerSettings:

@@ -155,7 +155,8 @@ class ModelRoom:
             content = self._verified(entry)
             opener = OPENERS[entry.runtime]
             settings, given = self.settings, entry.input
-            how = Opening(given.name, given.dtype, settings.threads, settings.device, settings.batch)
+            share = settings.gpu_bytes_of(len({known.sha256 for known in self._current.values()}))
+            how = Opening(given.name, given.dtype, settings.threads, settings.device, settings.batch, share)
             self._sessions[key] = opener(content, how)
         return family(entry, self._sessions[key])
 

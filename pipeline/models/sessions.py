@@ -63,11 +63,13 @@ class OnnxSession:
     sixteens). On CUDA it carries ``batch``. A file that fixes its batch decides itself.
     """
 
-    def __init__(self, content: bytes, *, threads: int = 1, device: str = "cpu", batch: int = 16) -> None:
+    def __init__(
+        self, content: bytes, *, threads: int = 1, device: str = "cpu", batch: int = 16, gpu_bytes: int | None = None
+    ) -> None:
         check_onnx(content)
         try:
             self._session = onnxruntime.InferenceSession(
-                content, sess_options=_options(threads), providers=_providers(device)
+                content, sess_options=_options(threads), providers=_providers(device, gpu_bytes)
             )
         except ModelLoadError:
             raise
@@ -104,14 +106,22 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
-def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+def _providers(device: str, gpu_bytes: int | None = None) -> list[str | tuple[str, dict[str, str]]]:
     if device == "cpu":
         return [CPU]
     if CUDA not in onnxruntime.get_available_providers():
         raise ModelLoadError("CUDA was asked for, but this ONNX Runtime has no CUDA provider (install onnxruntime-gpu)")
     onnxruntime.preload_dlls()  # CUDA's libraries come as wheels, which the linker does not search
-    # TF32 would drop 13 bits of every product; an exhaustive search picks other kernels from run to run.
-    return [(CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}), CPU]
+    return [(CUDA, cuda_options(gpu_bytes)), CPU]
+
+
+def cuda_options(gpu_bytes: int | None) -> dict[str, str]:
+    """TF32 would drop 13 bits of every product; an exhaustive search picks other kernels from run to run.
+
+    ``gpu_bytes`` bounds the session's arena; None: as much as it asks for.
+    """
+    limit = {} if gpu_bytes is None else {"gpu_mem_limit": str(gpu_bytes)}
+    return {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC", **limit}
 
 
 @dataclass(frozen=True)
@@ -123,10 +133,11 @@ class Opening:
     threads: int = 1
     device: str = "cpu"
     batch: int = 16
+    gpu_bytes: int | None = None
 
 
 def _open_onnx(content: bytes, how: Opening) -> Session:
-    return OnnxSession(content, threads=how.threads, device=how.device, batch=how.batch)
+    return OnnxSession(content, threads=how.threads, device=how.device, batch=how.batch, gpu_bytes=how.gpu_bytes)
 
 
 def _open_tflite(content: bytes, how: Opening) -> Session:

@@ -21,6 +21,7 @@ import tasks.metrics
 from api.metrics import Metrics
 from api.metrics import _Ledger as LedgerMetrics
 from api.operations import OPERATIONS
+from api.rescat.words import CODES
 from cli.main import VERBS
 from pipeline import errors
 from pipeline.setting_names import SEED_NAMES
@@ -127,6 +128,13 @@ def endpoints() -> str:
     return "\n".join(lines) + "\n"
 
 
+def rescat() -> str:
+    """The cat seed's codes, with those of ours that they stand for."""
+    lines = ["| seed's code | ours |", "|---|---|"]
+    lines += [f"| `{code}` | {', '.join(f'`{error.code}`' for error in ours)} |" for code, ours in CODES.items()]
+    return "\n".join(lines) + "\n"
+
+
 def metrics() -> str:
     """Every metric with its kind, labels and help."""
     lines = ["| metric | kind | labels | meaning | where |", "|---|---|---|---|---|"]
@@ -148,11 +156,12 @@ def rows() -> list[tuple[str, str, str, str, str]]:
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = ", ".join(f"`{label}`" for label in collector._labelnames) or "–"
             found.append((name, family.type, labels, family.documentation, where))
-    for family in LedgerMetrics({"queued": 0}).collect():
+    for family in LedgerMetrics({"succeeded": 0}).collect():
         labels = ", ".join(
             f"`{label}`" for label in sorted({key for sample in family.samples for key in sample.labels})
         )
-        found.append((family.name, family.type, labels or "–", family.documentation, "API, from the ledger"))
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found.append((name, family.type, labels or "–", family.documentation, "API, from the ledger"))
     return sorted(found)
 
 
@@ -174,6 +183,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "endpoints": endpoints,
     "metrics": metrics,
     "commands": commands,
+    "rescat": rescat,
     "licences": licences.table,
 }
 

@@ -54,9 +54,10 @@ def is_for_everybody(api: Api, method: str, path: str, mine: str) -> None:
 def makes_its_own(api: Api, method: str, path: str, mine: str) -> None:
     """What a makes is not b's, and leaves b's alone."""
     body: dict[str, Any] = {"name": "new", "scopes": ["scans:read"]}
-    if path == "/v1/scans":
+    if path != "/v1/keys":
         body = {"object_key": "cat.jpg"}
-    made = api.call(method, path, json=body).json["id"]
+    answer = api.call(method, path, json=body, headers={"Prefer": "respond-async"}).json
+    made = answer.get("id") or answer["scan_id"]
     assert api.call("GET", "/v1/system", "b").json["scans"]["submitted"] == 1
     assert made not in str(api.call("GET", "/v1/keys", "b").json)
     assert api.call("GET", f"/v1/scans/{made}", "b").status_code == 404
@@ -70,6 +71,13 @@ def is_the_installations(api: Api, method: str, path: str, mine: str) -> None:
     assert api.tokens["b"].split("_")[1] not in answers[0].get_data(as_text=True)
 
 
+def is_in_no_bucket_of_mine(api: Api, method: str, path: str, mine: str) -> None:
+    """``path`` ends in an artifact's name: the seed's buckets name it by its scan."""
+    of_b = foreign_scan(api)["scan_id"]
+    assert api.call(method, f"/files/preview-bounding-box/{of_b}", "b").status_code == 302
+    is_not_found(api, method, f"/files/preview-bounding-box/{of_b}", f"/files/preview-bounding-box/{MISSING}")
+
+
 CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/v1/scans"): makes_its_own,
     ("GET", "/v1/scans"): sees_nothing,
@@ -78,6 +86,11 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("GET", "/v1/scans/<scan_id>/artifacts/<name>"): is_not_found,
     ("POST", "/v1/scans/<scan_id>/cancel"): is_not_found,
     ("POST", "/v1/scans/<scan_id>/retry"): is_not_found,
+    ("POST", "/api/validate"): makes_its_own,
+    ("POST", "/api/detect-face"): makes_its_own,
+    ("POST", "/api/predict"): makes_its_own,
+    ("GET", "/api/results/<scan_id>"): is_not_found,
+    ("GET", "/files/<bucket>/<name>"): is_in_no_bucket_of_mine,
     ("GET", "/v1/files/<path:key>"): is_for_everybody,  # the signature is the key: see test_reading
     ("GET", "/v1/pipelines"): lambda api, method, path, mine: None,  # the same for every tenant, but not for nobody
     ("GET", "/v1/keys"): sees_nothing,
