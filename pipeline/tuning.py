@@ -23,7 +23,9 @@ CLASSIFIER: Final = "classify_region"
 class CatFaceSettings(BaseSettings):
     """What may be changed about ``cat_face``; control reads it at its start, and new scans get it."""
 
-    model_config = SettingsConfigDict(env_prefix="SCANMILL_", populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SCANMILL_", populate_by_name=True, extra="ignore", env_ignore_empty=True
+    )
 
     cat_confidence_threshold: float | None = Field(
         None,

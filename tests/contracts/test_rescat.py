@@ -325,21 +325,19 @@ def test_the_words_are_the_systems() -> None:
 @row("S0.86", "S0.87")
 def test_figures(kennel: Kennel, cat: dict[str, Any]) -> None:
     api = samples(kennel.stack.url)
-    assert api["predictions_total", "partial"] >= 1
-    assert api["prediction_duration_seconds_count", "cat_face"] >= 1
+    assert api["predictions_total", frozenset({"partial"})] >= 1
+    assert api["prediction_duration_seconds_count", frozenset({"cat_face"})] >= 1
     workers = samples(f"http://127.0.0.1:{kennel.stack.environment['SCANMILL_WORKER_METRICS_PORT']}")
-    assert workers["scanmill_stage_runs_total", "detect_face", "ok", ""] >= 1
-    assert workers["scanmill_stage_seconds_count", "classify_mouth"] >= 1
-    assert workers["scanmill_micro_batch_size_count", "validate_subject"] >= 1
+    assert workers["scanmill_stage_runs_total", frozenset({"detect_face", "ok", ""})] >= 1
+    assert workers["scanmill_stage_seconds_count", frozenset({"classify_mouth"})] >= 1
+    assert workers["scanmill_micro_batch_size_count", frozenset({"validate_subject"})] >= 1
 
 
-def samples(url: str) -> dict[tuple[str, ...], float]:
+def samples(url: str) -> dict[tuple[str, frozenset[str]], float]:
+    """Value by name and the words of its labels."""
     text = httpx.get(f"{url}/metrics", timeout=20).text
     return {
-        (
-            sample.name,
-            *(sample.labels[key] for key in sorted(sample.labels, key="stage outcome code".find)),
-        ): sample.value
+        (sample.name, frozenset(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -364,3 +362,36 @@ def test_the_reference_describes_every_call() -> None:
             "multipart/form-data", "application/json",
         }  # fmt: skip
         assert {"200", "202", "400", "401", "503"} <= set(described["responses"])
+
+
+# ----------------------------------------------------------------------- what an installation sets, to the very end
+@pytest.fixture
+def strict(kennel: Kennel) -> Iterator[None]:
+    """A control with other settings publishes another version; the usual one comes back afterwards."""
+    usual = version(kennel)
+    kennel.stack.kill("control")
+    kennel.stack.start("control:strict", CLASSIFICATION_THRESHOLD="0.99", ENABLE_GRADCAM="false")
+    until(lambda: version(kennel) != usual, 60, kennel.stack.last_words)
+    yield
+    kennel.stack.kill("control:strict")
+    kennel.stack.start("control")
+    until(lambda: version(kennel) == usual, 60, kennel.stack.last_words)
+
+
+def version(kennel: Kennel) -> str:
+    """The pipeline version that new scans get."""
+    [pipeline] = kennel.http.get("/v1/pipelines").json()["items"]
+    return str(pipeline["version"])
+
+
+@row("S0.56", "S0.58")
+@pytest.mark.usefixtures("strict")
+def test_thresholds_and_switches_of_the_installation(kennel: Kennel) -> None:
+    told = shaped(kennel.ask("/api/predict", photos.cat(), generate_gradcam=True), "RescatPredicted")
+    answered = {area: found for area, found in told["classifications"].items() if found["class"]}
+    assert {found["class"] for found in answered.values()} == {"uncertain"}
+    assert told["needs_review"] == [area for area in AREAS if area in answered]
+    assert all(found["gradcam_url"] is None and found["needs_review"] for found in answered.values())
+    assert told["health_score"] is not None
+    stages = {each["name"]: each["reused"] for each in kennel.scan(told)["stages"]}
+    assert stages["detect_landmarks"] and not stages["classify_mouth"] and "explain_findings" not in stages

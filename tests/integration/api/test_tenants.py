@@ -72,8 +72,8 @@ def is_the_installations(api: Api, method: str, path: str, mine: str) -> None:
 
 
 def is_in_no_bucket_of_mine(api: Api, method: str, path: str, mine: str) -> None:
-    """``path`` ends in an artifact's name: the seed's buckets name it by its scan."""
-    of_b = foreign_scan(api)["scan_id"]
+    """The seed's buckets name a file by its scan."""
+    of_b = api.call("GET", "/v1/scans", "b").json["items"][0]["id"]
     assert api.call(method, f"/files/preview-bounding-box/{of_b}", "b").status_code == 302
     is_not_found(api, method, f"/files/preview-bounding-box/{of_b}", f"/files/preview-bounding-box/{MISSING}")
 

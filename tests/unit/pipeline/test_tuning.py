@@ -18,7 +18,8 @@ def cats() -> Pipeline:
     return found
 
 
-def test_nothing_is_changed_unless_it_is_set() -> None:
+def test_nothing_is_changed_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAT_CONFIDENCE_THRESHOLD", "")
     assert cats() == CAT_FACE
     other = Pipeline("other", CAT_FACE.stages)
     assert tuned([other]) == [other]
@@ -73,7 +74,7 @@ def test_a_stage_that_another_needs_cannot_be_left_out() -> None:
 
 
 @pytest.mark.parametrize("variable", ["CAT_CONFIDENCE_THRESHOLD", "CLASSIFICATION_THRESHOLD", "ENABLE_GRADCAM"])
-@pytest.mark.parametrize("value", ["1.5", "-0.1", "often", ""])
+@pytest.mark.parametrize("value", ["1.5", "-0.1", "often"])
 def test_a_value_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValidationError, match=f"SCANMILL_{variable}"):
