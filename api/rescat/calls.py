@@ -44,6 +44,22 @@ _DETECT = Call(frozenset({"return_crop"}), frozenset({"detect_landmarks"}), repl
 _PREDICT = Call(frozenset({"remove_bg", "generate_gradcam"}), frozenset(), replies.predicted)
 
 
+@contextmanager
+def in_seeds_words() -> Iterator[None]:
+    """Refusals of the block tell the seed's code beside ours."""
+    try:
+        yield
+    except Refused as refused:
+        raise _told(refused.error, refused) from None
+    except ScanmillError as error:
+        raise _told(error, Refused(error)) from error
+
+
+def _told(error: ScanmillError, refused: Refused) -> Refused:
+    words = {"success": False, "error": seed_code(error.code), "message": error.public_message}
+    return Refused(error, fields=refused.fields, headers=refused.headers, more=words)
+
+
 def validate_cat() -> Response:
     """Whether the picture shows a cat, and of which breed; "no" is an answer, too. 202 if it takes longer than the wait."""
     return _call(_VALIDATE)
@@ -59,6 +75,7 @@ def predict() -> Response:
     return _call(_PREDICT)
 
 
+@in_seeds_words()
 def result(scan_id: str) -> Response:
     """The answer of the call that made a scan, in its shape; 202 while it is under way."""
     wanted = scan_id_of(scan_id)
@@ -69,6 +86,7 @@ def result(scan_id: str) -> Response:
     return _answer(_call_of(scan["options"]), scan)
 
 
+@in_seeds_words()
 def get_bucket_file(bucket: str, name: str) -> Response:
     """302 to a signed link. A bucket is a name for artifacts: ``<scan id>``, in ``result`` ``<scan id>-<area>``."""
     parts = _FILE.fullmatch(name)
@@ -128,9 +146,10 @@ def _call_of(options: Mapping[str, Any]) -> Call:
 
 
 def _answer(call: Call, scan: Mapping[str, Any], *, with_crop: bool = True) -> Response:
-    where = address(url_for("result", scan_id=scan["id"]))
+    where = url_for("result", scan_id=scan["id"])
     if not ScanStatus(scan["status"]).terminal:
-        response = jsonify({"scan_id": scan["id"], "status": scan["status"], "poll_url": where})
+        poll_url = address(where, absolute=True)
+        response = jsonify({"scan_id": scan["id"], "status": scan["status"], "poll_url": poll_url})
         response.status_code = 202
     else:
         files = {each["name"]: each for each in scan["artifacts"] if not each["expired"]}
@@ -138,7 +157,7 @@ def _answer(call: Call, scan: Mapping[str, Any], *, with_crop: bool = True) -> R
         if not with_crop and "crop_url" in shown:
             shown["crop_url"] = None
         response = jsonify({**shown, "files": _files(scan["id"], files)})
-    response.headers["Location"] = where
+    response.headers["Location"] = address(where)
     return response
 
 
@@ -156,21 +175,6 @@ def _files(scan_id: str, files: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for bucket, area in filter(None, map(place_of, files)):
         name = f"{scan_id}-{area}" if area else scan_id
-        found.setdefault(bucket, []).append(address(url_for("get_bucket_file", bucket=bucket, name=name)))
+        where = url_for("get_bucket_file", bucket=bucket, name=name)
+        found.setdefault(bucket, []).append(address(where, absolute=True))
     return found
-
-
-@contextmanager
-def in_seeds_words() -> Iterator[None]:
-    """Refusals of the block tell the seed's code beside ours."""
-    try:
-        yield
-    except Refused as refused:
-        raise _told(refused.error, refused) from None
-    except ScanmillError as error:
-        raise _told(error, Refused(error)) from error
-
-
-def _told(error: ScanmillError, refused: Refused) -> Refused:
-    words = {"success": False, "error": seed_code(error.code), "message": error.public_message}
-    return Refused(error, fields=refused.fields, headers=refused.headers, more=words)
