@@ -96,7 +96,25 @@ class Scan(Base):
     __tablename__ = "scan"
     __table_args__ = (
         sa.Index("scan_tenant_created_idx", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
-        sa.Index("scan_waiting_idx", "tenant_id", "created_at", postgresql_where=sa.text("admitted_at IS NULL")),
+        sa.Index(
+            "scan_waiting_batch_idx",
+            "tenant_id",
+            "batch_id",
+            "created_at",
+            postgresql_where=sa.text("admitted_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_batch_open_idx",
+            "batch_id",
+            "admitted_at",
+            postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_batch_ended_idx",
+            "batch_id",
+            "finished_at",
+            postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NOT NULL"),
+        ),
         sa.Index(
             "scan_window_idx",
             "tenant_id",
