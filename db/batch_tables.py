@@ -2,10 +2,12 @@
 
 A batch's states::
 
-    open ──► running ──► succeeded | partial | failed | cancelled
+    open | listing ──► running ──► succeeded | partial | failed | cancelled
+                          ▲              │
+                          └── retry ─────┘
 
-``open`` takes more items; its scans are worked on already. ``paused_at`` holds admission in either state. The end is
-written by ``control`` once nothing is under way.
+``open`` takes more items, ``listing`` takes those of its parent, page by page; scans are worked on already.
+``paused_at`` holds admission in any of these. The end is written by ``control`` once nothing is under way.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from db.base import NOW, Base
 class Batch(Base):
     """One source under one pipeline version. ``items`` and ``refused`` count its lines, taken under the row's lock.
 
-    ``failure_budget``: the most scans that may end ``failed``; one more stops the rest. NULL: no limit.
+    ``failure_budget``: the most scans that may end ``failed``; one more stops the rest. NULL: no limit. ``parent`` is the
+    batch whose lines this one scans again, ``listed`` the number of the last line that was taken over.
     """
 
     __tablename__ = "batch"
@@ -36,6 +39,8 @@ class Batch(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
     pipeline_id: Mapped[int] = mapped_column(sa.ForeignKey("pipeline.id"))
+    parent: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("batch.id", ondelete="SET NULL"), index=True)
+    listed: Mapped[int] = mapped_column(server_default="0")
     idempotency_key: Mapped[str | None]
     name: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default="open")

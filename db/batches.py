@@ -99,7 +99,7 @@ def append(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Se
 
     A ``custom_id`` that the batch has already changes nothing, so a request may be repeated. Raises BatchClosed.
     """
-    batch = _locked(connection, tenant_id, batch_id)
+    batch = locked(connection, tenant_id, batch_id)
     if batch is None:
         return None
     if batch.state != "open" or batch.cancel_requested_at is not None:
@@ -164,11 +164,13 @@ _APPEND = """
     SELECT added, refused FROM sums"""
 
 
-def _locked(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> sa.Row[Any] | None:
+def locked(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> sa.Row[Any] | None:
+    """A tenant's batch with its row locked until the transaction ends."""
     return row(
         connection,
-        """SELECT pipeline_id, state, options, items, finished_at, cancel_requested_at FROM batch
-           WHERE id = :id AND tenant_id = :tenant FOR UPDATE""",
+        """SELECT b.pipeline_id, p.system, b.state, b.options, b.items, b.finished_at, b.cancel_requested_at
+           FROM batch b JOIN pipeline p ON p.id = b.pipeline_id
+           WHERE b.id = :id AND b.tenant_id = :tenant FOR UPDATE OF b""",
         id=batch_id,
         tenant=tenant_id,
     )
@@ -176,7 +178,7 @@ def _locked(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> sa.Ro
 
 def _change(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, statement: str, **given: object) -> bool:
     """Run an UPDATE of a batch that has not ended; False for an unknown one. Raises BatchEnded."""
-    batch = _locked(connection, tenant_id, batch_id)
+    batch = locked(connection, tenant_id, batch_id)
     if batch is None:
         return False
     if batch.finished_at is not None:
@@ -186,13 +188,13 @@ def _change(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, statemen
 
 
 def finalise(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:
-    """No more items come: the batch ends when its last scan has. Twice is no error."""
+    """No more items come: the batch ends when its last scan has. Twice is no error; a listing goes on."""
     return _change(
         connection,
         tenant_id,
         batch_id,
         """UPDATE batch SET state = 'running', finalised_at = coalesce(finalised_at, clock_timestamp())
-           WHERE id = :id""",
+           WHERE id = :id AND state <> 'listing'""",
     )
 
 

@@ -26,6 +26,8 @@ def upgrade() -> None:
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("parent", sa.UUID(), nullable=True),
+        sa.Column("listed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), server_default="open", nullable=False),
@@ -40,6 +42,7 @@ def upgrade() -> None:
         sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["parent"], ["batch.id"], name=op.f("batch_parent_fkey"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["pipeline_id"], ["pipeline.id"], name=op.f("batch_pipeline_id_fkey")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("batch_tenant_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("batch_pkey")),
@@ -51,6 +54,7 @@ def upgrade() -> None:
         ["tenant_id", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
     )
     op.create_index("batch_open_idx", "batch", ["tenant_id"], postgresql_where=sa.text("finished_at IS NULL"))
+    op.create_index(op.f("batch_parent_idx"), "batch", ["parent"])
     op.create_table(
         "batch_item",
         sa.Column("batch_id", sa.UUID(), nullable=False),

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from db import admission, batch_ends, batch_views, batches
+from db import admission, batch_again, batch_ends, batch_views, batches
 from db.batch_views import Which
 from db.batches import Appended, NewBatch, NewItem
 from pipeline.contracts import Lane, RunState
 from pipeline.errors import BatchClosed, BatchEnded, IdempotencyConflict, ModelUnavailable
-from tests.ledger import Mill, digest, ends, ok
+from tests.ledger import Mill, digest, ends, ok, small_pipeline
 
 ALL = Which()
 
@@ -50,6 +50,8 @@ def control(mill: Mill, window: int = 100) -> int:
     with mill.database.begin() as connection:
         batch_ends.stop_hopeless(connection)
         while batch_ends.cancel_page(connection, limit=2):
+            pass
+        while batch_again.list_page(connection, limit=2):
             pass
         batch_ends.finish(connection)
     with mill.database.begin() as connection:
@@ -228,3 +230,82 @@ def test_batches_are_listed_newest_first_by_pages(mill: Mill) -> None:
         page, more = batch_views.page(connection, mill.tenant_id, limit=2)
         rest, end = batch_views.page(connection, mill.tenant_id, after=more, limit=2)
     assert ([found["id"] for found in page + rest], end) == ([str(each) for each in reversed(made)], None)
+
+
+def retried(mill: Mill, batch: UUID, which: Which = ALL, **options: bool) -> int:
+    with mill.database.begin() as connection:
+        done = batch_again.retry_page(connection, mill.tenant_id, batch, which, options)
+    assert done is not None
+    return done
+
+
+def mixed(mill: Mill) -> UUID:
+    """A batch whose first line failed, whose second was rejected and whose third is fine."""
+    batch = filled(mill, "bad", "dog", "cat")
+    control(mill)
+    mill.complete([ok(claim) for claim in mill.claim("fetch")])
+    first, second, third = mill.claim("look")
+    mill.complete(
+        [ends(first, RunState.FAILED, "MODEL_RUN_FAILED"), ends(second, RunState.REJECTED, "NOT_A_CAT"), ok(third)]
+    )
+    mill.finish()
+    control(mill)
+    return batch
+
+
+def test_only_what_failed_is_retried_and_the_result_is_one(mill: Mill) -> None:
+    batch = mixed(mill)
+    assert state(mill, batch) == "partial"
+    before = mill.query("SELECT scan_id FROM batch_item WHERE batch_id = :b ORDER BY n", b=batch)
+    assert (retried(mill, batch), retried(mill, batch), state(mill, batch)) == (1, 0, "running")
+    assert control(mill) == 1
+    mill.finish()
+    control(mill)
+    assert [line[2:4] for line in lines(mill, batch)] == [
+        ("succeeded", None),
+        ("rejected", "NOT_A_CAT"),
+        ("succeeded", None),
+    ]
+    assert state(mill, batch) == "succeeded"
+    after = mill.query(
+        "SELECT i.scan_id, s.retry_of FROM batch_item i JOIN scan s ON s.id = i.scan_id WHERE i.batch_id = :b ORDER BY n",
+        b=batch,
+    )
+    assert [after[0].retry_of, after[1].scan_id, after[2].scan_id] == [each.scan_id for each in before]
+    [whole] = mill.query("SELECT count(*) AS n FROM scan")
+    counted = mill.query("SELECT sum(n) AS n FROM (SELECT n FROM scan_count UNION ALL SELECT delta FROM count_delta) c")
+    assert (whole.n, counted[0].n) == (4, 4)
+
+
+def test_lines_are_chosen_by_status_code_and_stage_and_may_get_other_options(mill: Mill) -> None:
+    batch = mixed(mill)
+    assert retried(mill, batch, Which(stage="left")) == 0
+    assert retried(mill, batch, Which(code="NOT_A_CAT")) == 0
+    assert retried(mill, batch, Which(statuses=("rejected",), code="NOT_A_CAT", stage="look"), extra=False) == 1
+    [scan] = mill.query("SELECT options FROM scan WHERE retry_of IS NOT NULL")
+    assert scan.options == {"extra": False}
+
+
+def test_a_batch_is_done_again_by_a_new_pipeline_and_only_what_changed_is_computed(mill: Mill) -> None:
+    batch = opened(mill)
+    append(mill, batch, [*items(*"abc"), *items("torn", code="CORRUPT_IMAGE"), *items("d")])
+    with pytest.raises(BatchClosed), mill.database.begin() as connection:
+        batch_again.reprocess(connection, mill.tenant_id, batch, name=None, options={})
+    change(mill, batches.finalise, batch)
+    control(mill)
+    mill.finish()
+    control(mill)
+    runs = mill.query("SELECT count(*) AS n FROM stage_run")[0].n
+    mill.publish(small_pipeline(right={"version": 2}))
+    with mill.database.begin() as connection:
+        again = batch_again.reprocess(connection, mill.tenant_id, batch, name="again", options={})
+    assert again is not None
+    assert shown(mill, again)["state"] == "listing"
+    control(mill)
+    assert mill.finish() == 2 * 4
+    control(mill)
+    assert shown(mill, again)["counts"] == shown(mill, batch)["counts"]
+    assert [line[:2] for line in lines(mill, again)] == [line[:2] for line in lines(mill, batch)]
+    assert state(mill, again) == "succeeded"
+    computed = mill.query("SELECT count(*) AS n FROM stage_run WHERE reused_from IS NULL")[0].n
+    assert computed == runs + 2 * 4
