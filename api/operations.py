@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import keys, pages, reading, system
+from api.batch_operations import BATCH_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.scan_operations import SCAN_OPERATIONS
@@ -129,4 +130,4 @@ _OTHERS = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*SCAN_OPERATIONS, *MODEL_OPERATIONS, *_OTHERS)
+OPERATIONS: tuple[Operation, ...] = (*SCAN_OPERATIONS, *BATCH_OPERATIONS, *MODEL_OPERATIONS, *_OTHERS)

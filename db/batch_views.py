@@ -18,7 +18,7 @@ RATE_S = 60
 """The rate is that of the last minute."""
 
 _BATCH = """
-    SELECT b.id, p.system, p.version, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.items,
+    SELECT b.id, p.system, p.version, b.parent, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.items,
            b.refused, b.created_at, b.finalised_at, b.paused_at, b.cancel_requested_at, b.finished_at
     FROM batch b JOIN pipeline p ON p.id = b.pipeline_id"""
 
@@ -72,6 +72,7 @@ def _summary(r: sa.Row[Any]) -> dict[str, Any]:
         "id": str(r.id),
         "system": r.system,
         "pipeline_version": r.version,
+        "parent": str(r.parent) if r.parent else None,
         "name": r.name,
         "state": "paused" if held else r.state,
         "code": r.code,
@@ -139,24 +140,27 @@ def items(
     return [_item(r) for r in found]
 
 
-_ITEMS = """
-    SELECT i.n, i.custom_id, i.fields, i.scan_id, coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END) AS status,
-           coalesce(s.code, i.code) AS code, s.filename, s.finished_at, s.retry_of,
-           CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE broken.name END AS stage, last.data AS data
-    FROM batch b JOIN batch_item i ON i.batch_id = b.id LEFT JOIN scan s ON s.id = i.scan_id
+_STATUS = "coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END)"
+_STAGE = "CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE broken.name END"
+_COLUMNS = f"""i.n, i.custom_id, i.fields, i.scan_id, {_STATUS} AS status, coalesce(s.code, i.code) AS code,
+           s.finished_at, {_STAGE} AS stage, last.data"""
+_JOINED = """LEFT JOIN scan s ON s.id = i.scan_id
     LEFT JOIN LATERAL (
         SELECT st.name FROM stage_run r JOIN stage st ON st.id = r.stage_id
         WHERE r.scan_id = i.scan_id AND r.state IN ('rejected', 'failed', 'abstained', 'cancelled')
         ORDER BY st.position LIMIT 1) broken ON true
     LEFT JOIN LATERAL (
         SELECT result.data FROM stage_run r JOIN stage st ON st.id = r.stage_id JOIN result ON result.id = r.result_id
-        WHERE r.scan_id = i.scan_id ORDER BY st.position DESC LIMIT 1) last ON true
+        WHERE r.scan_id = i.scan_id ORDER BY st.position DESC LIMIT 1) last ON true"""
+
+_ITEMS = f"""
+    SELECT {_COLUMNS}
+    FROM batch b JOIN batch_item i ON i.batch_id = b.id {_JOINED}
     WHERE b.tenant_id = :tenant AND b.id = :batch AND i.n > :after
-      AND (CAST(:statuses AS text[]) IS NULL
-           OR coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END) = ANY(CAST(:statuses AS text[])))
+      AND (CAST(:statuses AS text[]) IS NULL OR {_STATUS} = ANY(CAST(:statuses AS text[])))
       AND (CAST(:code AS text) IS NULL OR coalesce(s.code, i.code) = :code)
-      AND (CAST(:stage AS text) IS NULL OR CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE broken.name END = :stage)
-    ORDER BY i.n LIMIT :limit"""
+      AND (CAST(:stage AS text) IS NULL OR {_STAGE} = :stage)
+    ORDER BY i.n LIMIT :limit"""  # noqa: S608  literals of ours
 
 
 def _item(r: sa.Row[Any]) -> dict[str, Any]:
@@ -171,6 +175,30 @@ def _item(r: sa.Row[Any]) -> dict[str, Any]:
         "fields": r.fields,
         "report": (r.data or {}).get("report"),
     }
+
+
+def pairs(
+    connection: sa.Connection, tenant_id: UUID, before: UUID, after: UUID, place: str, limit: int
+) -> list[tuple[str, dict[str, Any] | None, dict[str, Any] | None]]:
+    """Lines of two batches side by side: the next ``limit`` names after ``place`` that either has, in their order."""
+    found = rows(connection, _PAIRS, tenant=tenant_id, before=before, after=after, place=place, limit=limit)
+    wanted: dict[str, dict[bool, dict[str, Any]]] = {}
+    for r in found:
+        wanted.setdefault(r.custom_id, {})[r.batch_id == before] = _item(r)
+    return [(name, sides.get(True), sides.get(False)) for name, sides in wanted.items()]
+
+
+_PAIRS = f"""
+    WITH names AS MATERIALIZED (
+        SELECT custom_id FROM (
+            (SELECT custom_id FROM batch_item WHERE batch_id = :before AND custom_id > :place ORDER BY custom_id LIMIT :limit)
+            UNION
+            (SELECT custom_id FROM batch_item WHERE batch_id = :after AND custom_id > :place ORDER BY custom_id LIMIT :limit)
+        ) u ORDER BY custom_id LIMIT :limit
+    )
+    SELECT i.batch_id, {_COLUMNS}
+    FROM names JOIN batch_item i ON i.custom_id = names.custom_id JOIN batch b ON b.id = i.batch_id {_JOINED}
+    WHERE b.tenant_id = :tenant AND i.batch_id IN (:before, :after) ORDER BY i.custom_id"""  # noqa: S608  literals of ours
 
 
 def codes(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> list[dict[str, Any]]:
