@@ -41,6 +41,7 @@ _LINE = shape(
         "code": MAYBE_TEXT,
         "stage": {**MAYBE_TEXT, "description": "where it ended otherwise than ok; submit: never scanned"},
         "finished_at": MAYBE_TIME,
+        "sha256": {"type": ["string", "null"], "description": "of the uploaded bytes"},
         "fields": FIELDS,
         "report": {"type": ["object", "null"]},
     }

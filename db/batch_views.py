@@ -143,7 +143,7 @@ def items(
 _STATUS = "coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END)"
 _STAGE = "CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE broken.name END"
 _COLUMNS = f"""i.n, i.custom_id, i.fields, i.scan_id, {_STATUS} AS status, coalesce(s.code, i.code) AS code,
-           s.finished_at, {_STAGE} AS stage, last.data"""
+           s.finished_at, s.input_sha256 AS sha256, {_STAGE} AS stage, last.data"""
 _JOINED = """LEFT JOIN scan s ON s.id = i.scan_id
     LEFT JOIN LATERAL (
         SELECT st.name FROM stage_run r JOIN stage st ON st.id = r.stage_id
@@ -172,6 +172,7 @@ def _item(r: sa.Row[Any]) -> dict[str, Any]:
         "code": r.code,
         "stage": r.stage,
         "finished_at": _time(r.finished_at),
+        "sha256": r.sha256,
         "fields": r.fields,
         "report": (r.data or {}).get("report"),
     }
