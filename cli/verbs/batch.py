@@ -106,6 +106,7 @@ def create(
     failure_budget: Annotated[int | None, typer.Option(help="Stop when more scans than this have failed.")] = None,
     since: Annotated[str | None, typer.Option(metavar="BATCH", help="Only what is new or changed since then.")] = None,
     into: Annotated[str | None, typer.Option(metavar="BATCH", help="Go on filling a batch that is still open.")] = None,
+    paused: Annotated[bool, typer.Option("--paused", help="Begin nothing before `batch resume`.")] = False,
     wait: Follow = False,
     timeout: Timeout = 86_400,
     as_json: Json = False,
@@ -123,6 +124,8 @@ def create(
                 options=_switches(option),
             )["id"]
         )
+        if paused:
+            batches.act(batch_id, "pause")
         if not as_json:
             output.console.print(f"batch {batch_id}", highlight=False)
         filled = _fill(batch_id, source, glob or [], before)
