@@ -1,4 +1,4 @@
-"""The tables of batches: many scans from one source, each line of it in exactly one state.
+"""The tables of batches, many scans from one source, and of the counts of scans by status.
 
 A batch's states::
 
@@ -74,3 +74,29 @@ class BatchItem(Base):
     fields: Mapped[dict[str, Any] | None] = mapped_column(JSONB())
     scan_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("scan.id", ondelete="SET NULL"))
     code: Mapped[str | None]
+
+
+class CountDelta(Base):
+    """A scan's change of status, as +1 and −1; ``control`` folds them, so no row is hot."""
+
+    __tablename__ = "count_delta"
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    tenant_id: Mapped[uuid.UUID]
+    batch_id: Mapped[uuid.UUID | None]
+    status: Mapped[str]
+    delta: Mapped[int]
+
+
+class ScanCount(Base):
+    """Folded counts of scans per tenant, batch and status; add the unfolded deltas for the exact figure."""
+
+    __tablename__ = "scan_count"
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "batch_id", "status", postgresql_nulls_not_distinct=True),
+        sa.Index("scan_count_batch_idx", "batch_id", postgresql_where=sa.text("batch_id IS NOT NULL")),
+    )
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    tenant_id: Mapped[uuid.UUID]
+    batch_id: Mapped[uuid.UUID | None]
+    status: Mapped[str]
+    n: Mapped[int]

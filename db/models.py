@@ -264,29 +264,6 @@ class Event(Base):
     at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class CountDelta(Base):
-    """A scan's change of status, as +1 and −1; ``control`` folds them, so no row is hot."""
-
-    __tablename__ = "count_delta"
-    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
-    tenant_id: Mapped[uuid.UUID]
-    batch_id: Mapped[uuid.UUID | None]
-    status: Mapped[str]
-    delta: Mapped[int]
-
-
-class ScanCount(Base):
-    """Folded counts of scans per tenant, batch and status; add the unfolded deltas for the exact figure."""
-
-    __tablename__ = "scan_count"
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "batch_id", "status", postgresql_nulls_not_distinct=True),)
-    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
-    tenant_id: Mapped[uuid.UUID]
-    batch_id: Mapped[uuid.UUID | None]
-    status: Mapped[str]
-    n: Mapped[int]
-
-
 class Worker(Base):
     """A worker child: who owns leases, on which profile. ``seen_at`` is its heartbeat."""
 

@@ -75,6 +75,9 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("scan_id IS NOT NULL"),
     )
+    op.create_index(
+        "scan_count_batch_idx", "scan_count", ["batch_id"], postgresql_where=sa.text("batch_id IS NOT NULL")
+    )
     with op.get_context().autocommit_block():
         op.execute("SET statement_timeout = 0")  # a large table takes its time, and nobody waits for it
         for name, columns, where in INDEXES:
@@ -86,5 +89,6 @@ def downgrade() -> None:
     op.create_index("scan_waiting_idx", "scan", ["tenant_id", "created_at"], postgresql_where=WAITING)
     for name, _, _ in INDEXES:
         op.drop_index(name, "scan")
+    op.drop_index("scan_count_batch_idx", "scan_count")
     op.drop_table("batch_item")
     op.drop_table("batch")

@@ -12,14 +12,17 @@ from db.batch_views import Which
 from db.batches import Appended, NewBatch, NewItem
 from pipeline.contracts import Lane, RunState
 from pipeline.errors import BatchClosed, BatchEnded, IdempotencyConflict, ModelUnavailable
-from tests.ledger import Mill, digest, ends, ok, small_pipeline
+from tests.invariants import violations
+from tests.ledger import Mill, digest, ends, ok, one_stage, small_pipeline
 
 ALL = Which()
 
 
 def opened(mill: Mill, **more: Any) -> UUID:
     with mill.database.begin() as connection:
-        return batches.create(connection, NewBatch(tenant_id=mill.tenant_id, system="small", **more))[0]
+        return batches.create(
+            connection, NewBatch(tenant_id=mill.tenant_id, system=mill.specification["system"], **more)
+        )[0]
 
 
 def items(*names: str, code: str | None = None) -> list[NewItem]:
@@ -56,7 +59,9 @@ def control(mill: Mill, window: int = 100) -> int:
         batch_ends.finish(connection)
     with mill.database.begin() as connection:
         admission.fold_counts(connection, limit=3)
-        return len(admission.admit(connection, window))
+        admitted = len(admission.admit(connection, window))
+    assert violations(mill.database) == []
+    return admitted
 
 
 def shown(mill: Mill, batch: UUID) -> dict[str, Any]:
@@ -160,32 +165,20 @@ def test_a_cancel_is_final_for_every_line(mill: Mill) -> None:
 
 
 def test_the_failure_budget_stops_a_hopeless_batch(mill: Mill) -> None:
-    batch = filled(mill, *"abcdefgh", failure_budget=1)
-    control(mill, window=4)
-    claims = mill.claim("fetch")
-    assert len(claims) == 4
-    mill.complete([ok(claim) for claim in claims])
-    mill.execute(
-        "UPDATE stage_run SET state = 'skipped', code = 'X' WHERE state IN ('ready', 'blocked') AND stage_id <> :r",
-        r=mill.stage_ids["report"],
-    )
-    mill.execute(
-        "UPDATE stage_run SET state = 'ready', ready_at = clock_timestamp() WHERE stage_id = :r AND state = 'blocked'",
-        r=mill.stage_ids["report"],
-    )
-    mill.complete([ends(claim, RunState.FAILED, "INTERNAL_ERROR") for claim in mill.claim("report", 1)])
-    control(mill, window=3)
-    assert state(mill, batch) == "running"
-    mill.complete([ends(claim, RunState.FAILED, "INTERNAL_ERROR") for claim in mill.claim("report", 1)])
-    for _ in range(4):
-        control(mill)
-    found = shown(mill, batch)
+    single = Mill(mill.database, one_stage(), tenant_name="single")
+    batch = filled(single, *"abcdefgh", failure_budget=1)
+    control(single, window=4)
+    for expected in ("running", "running FAILURE_BUDGET_SPENT"):
+        single.complete([ends(claim, RunState.FAILED, "INTERNAL_ERROR") for claim in single.claim("report", 1)])
+        control(single, window=0)
+        assert state(single, batch) in (expected, "failed FAILURE_BUDGET_SPENT")
+    control(single)
+    found = shown(single, batch)
     assert (found["state"], found["code"], found["counts"]["failed"]) == ("failed", "FAILURE_BUDGET_SPENT", 2)
-    assert lines(mill, batch, Which(code="INTERNAL_ERROR", stage="report"))[0][2:] == (
-        "failed",
-        "INTERNAL_ERROR",
-        "report",
-    )
+    assert (found["counts"]["cancelled"], mill.query("SELECT 1 FROM stage_run WHERE state = 'leased'")) == (6, [])
+    assert {line[2:] for line in lines(single, batch, Which(code="INTERNAL_ERROR", stage="report"))} == {
+        ("failed", "INTERNAL_ERROR", "report")
+    }
 
 
 def test_partial_and_rejected_lines_decide_how_a_batch_ends(mill: Mill) -> None:
