@@ -22,6 +22,13 @@ def scan_id_of(text: str) -> UUID:
     return UUID(text)
 
 
+def batch_id_of(text: str) -> UUID:
+    """A batch's id. Raises NotFound."""
+    if not UUID_TEXT.fullmatch(text):
+        raise NotFound
+    return UUID(text)
+
+
 def artifact_name_of(text: str) -> str:
     """An artifact's name. Raises NotFound."""
     if not _ARTIFACT.fullmatch(text):

@@ -16,14 +16,14 @@ MOST_DIGITS = 18
 """Longer integers do not fit a 64-bit column."""
 
 
-def read_object(request: Request) -> dict[str, Any]:
-    """The body's JSON object. Raises UnsupportedContentType, PayloadTooLarge, InvalidJson or INVALID_FIELD."""
+def read_object(request: Request, most: int = MOST_BYTES) -> dict[str, Any]:
+    """The body's JSON object, of ``most`` bytes at most. Raises UnsupportedContentType, PayloadTooLarge, InvalidJson or INVALID_FIELD."""
     if request.mimetype != "application/json" or request.content_encoding not in (None, "identity"):
         raise UnsupportedContentType
-    if (request.content_length or 0) > MOST_BYTES:
+    if (request.content_length or 0) > most:
         raise PayloadTooLarge
-    body = request.stream.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
+    body = request.stream.read(most + 1)
+    if len(body) > most:
         raise PayloadTooLarge
     return parse_object(body)
 

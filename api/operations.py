@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import health, keys, pages, reading, system
+from api.batch_operations import BATCH_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
@@ -130,4 +131,10 @@ _OTHERS = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*SCAN_OPERATIONS, *RESCAT_OPERATIONS, *MODEL_OPERATIONS, *_OTHERS)
+OPERATIONS: tuple[Operation, ...] = (
+    *SCAN_OPERATIONS,
+    *BATCH_OPERATIONS,
+    *RESCAT_OPERATIONS,
+    *MODEL_OPERATIONS,
+    *_OTHERS,
+)

@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 
 from api import ids
 from api.auth import principal
+from api.fields import asked, page_size
 from api.ids import artifact_name_of, scan_id_of
 from api.links import signed_link
 from api.problems import invalid
@@ -19,16 +20,12 @@ from pipeline.contracts import ScanStatus, System
 from pipeline.errors import ArtifactExpired, NotFound
 from storage.local import LocalStorage
 
-MOST_ITEMS = 200
-
 
 def list_scans() -> Response:
     """One page, newest first."""
     status, system = _one_of("status", ScanStatus), _one_of("system", System)
-    _only_known({"status", "system", "limit", "cursor"})
-    limit, cursor = request.args.get("limit", "50"), request.args.get("cursor")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MOST_ITEMS):
-        raise invalid("limit", f"must be a number from 1 to {MOST_ITEMS}")
+    asked({"status", "system", "limit", "cursor"})
+    cursor = request.args.get("cursor")
     if cursor is not None and not ids.UUID_TEXT.fullmatch(cursor):
         raise invalid("cursor", "must be next_cursor of another page")
     with services().database.begin() as connection:
@@ -38,7 +35,7 @@ def list_scans() -> Response:
             status=status,
             system=system,
             after=UUID(cursor) if cursor else None,
-            limit=int(limit),
+            limit=page_size(),
         )
     return jsonify({"items": items, "next_cursor": following})
 
@@ -111,8 +108,3 @@ def _one_of(field: str, words: type[ScanStatus | System]) -> str | None:
     if text is not None and text not in list(words):
         raise invalid(field, f"must be one of {', '.join(words)}")
     return text
-
-
-def _only_known(names: set[str]) -> None:
-    for name in sorted(request.args.keys() - names):
-        raise invalid(name, "is not a parameter of this request")

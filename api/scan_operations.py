@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from api import events, reading, scans
+from api.fields import MOST_ITEMS
 from api.operation import Answer, Operation, Parameter, answer
-from api.reading import MOST_ITEMS
 from api.schemas import COUNT, STATUS, SYSTEM, ref, shape
 from pipeline import errors
 

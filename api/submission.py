@@ -12,17 +12,17 @@ from uuid import UUID
 
 from flask import request
 
-from api.json_body import parse_object, read_object
+from api.fields import lane_of, only_known, switches_of, system_of, text_of
+from api.json_body import read_object
 from api.problems import invalid
 from api.services import COLLECTED, services
 from api.upload import Upload, read_form
 from pipeline.contracts import InputKind, Lane, System
-from pipeline.errors import InvalidJson, UnsupportedContentType
+from pipeline.errors import UnsupportedContentType
 from pipeline.sniff import MEDIA_TYPES, sniff
 from storage.fetch import check_url
 from storage.keys import artifact_key, object_key
 
-_LANES = {lane.name.lower(): lane for lane in Lane}
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _FIELDS = frozenset({"pipeline", "options", "priority"})
 _SOURCES = frozenset({"image_url", "object_key"})
@@ -63,13 +63,15 @@ def read_submission(tenant_id: UUID) -> Submission:
     """The submission in the current request. Raises the taxonomy's request and input errors."""
     sent = read_sent(_FIELDS)
     fields = sent.fields
-    options = _options_text(fields["options"]) if sent.form and "options" in fields else fields.get("options", {})
+    options = (
+        object_in(fields["options"], "options") if sent.form and "options" in fields else fields.get("options", {})
+    )
     return submission(
         tenant_id,
         sent,
-        system=_system(fields.get("pipeline")),
-        lane=_lane(fields.get("priority")),
-        options=_options(options),
+        system=system_of(fields.get("pipeline")),
+        lane=lane_of(fields.get("priority")),
+        options=switches_of(options),
     )
 
 
@@ -80,7 +82,7 @@ def read_sent(known: frozenset[str]) -> Sent:
     else:
         with services().uploads:  # it holds this thread while it arrives
             sent = _read()
-    _only_known(sent.fields, known | _SOURCES)
+    only_known(sent.fields, known | _SOURCES)
     if sent.form and (sent.upload is None or _SOURCES & sent.fields.keys()):
         raise invalid("file", "a multipart request carries exactly one file and no image_url or object_key")
     if not sent.form and len(_SOURCES & sent.fields.keys()) != 1:
@@ -125,10 +127,10 @@ def submission(
     if sent.upload is not None:
         return _of_upload(tenant_id, sent.upload, system, lane, options)
     if "image_url" in sent.fields:
-        url = _text(sent.fields["image_url"], "image_url", _LONGEST_URL)
+        url = text_of(sent.fields["image_url"], "image_url", _LONGEST_URL)
         check_url(url)
         return Submission(system=system, lane=lane, options=options, kind=InputKind.URL, ref=url)
-    ref = object_key(tenant_id, _text(sent.fields["object_key"], "object_key", _LONGEST_KEY))
+    ref = object_key(tenant_id, text_of(sent.fields["object_key"], "object_key", _LONGEST_KEY))
     return Submission(system=system, lane=lane, options=options, kind=InputKind.OBJECT, ref=ref)
 
 
@@ -145,45 +147,3 @@ def _of_upload(tenant_id: UUID, upload: Upload, system: System, lane: Lane, opti
         content=upload.content,
         media_type=MEDIA_TYPES[header.format],
     )
-
-
-def _only_known(fields: Mapping[str, object], known: frozenset[str]) -> None:
-    for name in sorted(fields.keys() - known):
-        raise invalid(name, "is not a field of this request")
-
-
-def _system(name: object) -> System:
-    if name is None:
-        return System.CAT_FACE
-    if not isinstance(name, str) or name not in list(System):
-        raise invalid("pipeline", f"must be one of {', '.join(System)}")
-    return System(name)
-
-
-def _lane(name: object) -> Lane:
-    lane = _LANES.get("interactive" if name is None else name) if isinstance(name, str | None) else None
-    if lane is None:
-        raise invalid("priority", "must be interactive or bulk")
-    return lane
-
-
-def _options_text(text: str) -> dict[str, bool]:
-    try:
-        return _options(parse_object(text))
-    except InvalidJson:
-        raise invalid("options", "must be a JSON object") from None
-
-
-def _options(value: Any) -> dict[str, bool]:
-    if not isinstance(value, dict):
-        raise invalid("options", "must be an object of switches")
-    for name, switch in value.items():
-        if not isinstance(switch, bool):
-            raise invalid(f"options.{name}", "must be true or false")
-    return value
-
-
-def _text(value: object, field: str, longest: int) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
-        raise invalid(field, "must be a text, neither empty nor too long")
-    return value

@@ -76,16 +76,16 @@ class Client:
         if picture is None:
             source = {"image_url": url} if url is not None else {"object_key": object_key}
             body = {**source, "pipeline": pipeline, "options": chosen}
-            return Scan.of(self._send("POST", "/v1/scans", headers=headers, json=body, hold_s=wait_s).json())
+            return Scan.of(self.send("POST", "/v1/scans", headers=headers, json=body, hold_s=wait_s).json())
         content = picture.read_bytes() if isinstance(picture, Path) else picture
         name = filename or (picture.name if isinstance(picture, Path) else "picture")
         form = {"pipeline": pipeline, "options": json.dumps(chosen)}
         files = {"file": (name, content, "application/octet-stream")}
-        return Scan.of(self._send("POST", "/v1/scans", headers=headers, data=form, files=files, hold_s=wait_s).json())
+        return Scan.of(self.send("POST", "/v1/scans", headers=headers, data=form, files=files, hold_s=wait_s).json())
 
     def get(self, scan_id: str) -> Scan:
         """The scan as it stands; ApiError NOT_FOUND for an unknown id."""
-        return Scan.of(self._send("GET", f"/v1/scans/{quote(scan_id, safe='')}").json())
+        return Scan.of(self.send("GET", f"/v1/scans/{quote(scan_id, safe='')}").json())
 
     def wait(self, scan_id: str, *, timeout_s: float | None = None) -> Scan:
         """Poll with growing pauses until the scan has ended. Raises TimeoutError."""
@@ -105,20 +105,20 @@ class Client:
 
     def cancel(self, scan_id: str) -> Scan:
         """Cancel durably: no new stage starts. ApiError ALREADY_FINISHED when it is too late."""
-        self._send("POST", f"/v1/scans/{quote(scan_id, safe='')}/cancel")
+        self.send("POST", f"/v1/scans/{quote(scan_id, safe='')}/cancel")
         return self.get(scan_id)
 
     def download(self, scan_id: str, artifact: Artifact) -> bytes:
         """An artifact's bytes, by its short-lived signed address. Raises NotThatFile when the SHA-256 differs."""
         path = f"/v1/scans/{quote(scan_id, safe='')}/artifacts/{quote(artifact.name, safe='')}"
-        content = self._send("GET", path, follow_redirects=True).content
+        content = self.send("GET", path, follow_redirects=True).content
         if hashlib.sha256(content).hexdigest() != artifact.sha256:
             raise NotThatFile(f"{artifact.name} of scan {scan_id} does not have the SHA-256 {artifact.sha256}")
         return content
 
     def pipelines(self) -> list[dict[str, Any]]:
         """The published pipelines; empty until `control` has run once."""
-        body = self._send("GET", "/v1/pipelines").json()
+        body = self.send("GET", "/v1/pipelines").json()
         return list(body.get("items", [])) if isinstance(body, dict) else list(body)
 
     def ready(self) -> bool:
@@ -128,7 +128,18 @@ class Client:
         except httpx.TransportError:
             return False
 
-    def _send(self, method: str, path: str, *, hold_s: float = 0, **request: Any) -> httpx.Response:
+    def stream(self, path: str, **request: Any) -> Iterator[bytes]:
+        """A long answer's bytes as they come. A line that drops raises Unreachable: the answer is then not whole."""
+        try:
+            with self._http.stream("GET", path, **request) as response:
+                if not response.is_success:
+                    response.read()
+                    raise ApiError.of(response)
+                yield from response.iter_bytes()
+        except httpx.TransportError as error:
+            raise Unreachable(f"the answer of {self._http.base_url} broke off: {error}") from error
+
+    def send(self, method: str, path: str, *, hold_s: float = 0, **request: Any) -> httpx.Response:
         """Send, trying again while the service is away or overloaded. Only for requests that are safe to repeat."""
         timeout = httpx.Timeout(self._http.timeout.connect, read=(self._http.timeout.read or 30.0) + hold_s)
         for attempt in range(_TRIES):

@@ -18,6 +18,7 @@ VERBS = {
     "submit": "Submit pictures.",
     "status": "Show a scan.",
     "cancel": "Cancel a scan.",
+    "batch": "Scan many pictures: plan, send, steer, retry, compare, export.",
     "keys": "Create, list and revoke API keys.",
     "models": "Show, fetch, take in, verify, promote and roll back models.",
     "migrate": "Bring the database to the newest schema.",

@@ -31,15 +31,23 @@ _CHOOSE = """
             WHERE tenant_id = t.id AND lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL) AS n
         FROM tenant t
     ), waiting AS (
-        SELECT w.id, w.created_at, u.n + row_number() OVER (PARTITION BY u.tenant_id ORDER BY w.created_at, w.id)
-               AS turn
-        FROM under_way u
-        CROSS JOIN LATERAL (
-            SELECT id, created_at FROM scan WHERE tenant_id = u.tenant_id AND admitted_at IS NULL
-            ORDER BY created_at LIMIT :page) w
+        SELECT w.id, w.created_at, w.priority,
+               u.n + row_number() OVER (PARTITION BY u.tenant_id ORDER BY w.priority DESC, w.created_at, w.id) AS turn
+        FROM under_way u CROSS JOIN LATERAL (
+            (SELECT id, created_at, 0 AS priority FROM scan
+             WHERE tenant_id = u.tenant_id AND batch_id IS NULL AND admitted_at IS NULL
+             ORDER BY created_at LIMIT :page)
+            UNION ALL
+            SELECT s.id, s.created_at, b.priority FROM batch b CROSS JOIN LATERAL (
+                SELECT id, created_at FROM scan
+                WHERE tenant_id = u.tenant_id AND batch_id = b.id AND admitted_at IS NULL
+                ORDER BY created_at LIMIT :page) s
+            WHERE b.tenant_id = u.tenant_id AND b.finished_at IS NULL AND b.paused_at IS NULL
+              AND b.cancel_requested_at IS NULL) w
     )
     SELECT id FROM waiting ORDER BY turn, created_at
     LIMIT greatest(0, least(:page, :window - (SELECT coalesce(sum(n), 0) FROM under_way)))"""
+"""A tenant's batches by priority, then age; what is paused or cancelled is not looked at, however long it is."""
 
 
 def fold_counts(connection: sa.Connection, limit: int = 5_000) -> int:

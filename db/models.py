@@ -97,7 +97,25 @@ class Scan(Base):
     __tablename__ = "scan"
     __table_args__ = (
         sa.Index("scan_tenant_created_idx", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
-        sa.Index("scan_waiting_idx", "tenant_id", "created_at", postgresql_where=sa.text("admitted_at IS NULL")),
+        sa.Index(
+            "scan_waiting_batch_idx",
+            "tenant_id",
+            "batch_id",
+            "created_at",
+            postgresql_where=sa.text("admitted_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_batch_open_idx",
+            "batch_id",
+            "admitted_at",
+            postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_batch_ended_idx",
+            "batch_id",
+            "finished_at",
+            postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NOT NULL"),
+        ),
         sa.Index(
             "scan_window_idx",
             "tenant_id",
@@ -247,29 +265,6 @@ class Event(Base):
     kind: Mapped[str]
     data: Mapped[dict[str, Any]]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
-
-
-class CountDelta(Base):
-    """A scan's change of status, as +1 and −1; ``control`` folds them, so no row is hot."""
-
-    __tablename__ = "count_delta"
-    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
-    tenant_id: Mapped[uuid.UUID]
-    batch_id: Mapped[uuid.UUID | None]
-    status: Mapped[str]
-    delta: Mapped[int]
-
-
-class ScanCount(Base):
-    """Folded counts of scans per tenant, batch and status; add the unfolded deltas for the exact figure."""
-
-    __tablename__ = "scan_count"
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "batch_id", "status", postgresql_nulls_not_distinct=True),)
-    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
-    tenant_id: Mapped[uuid.UUID]
-    batch_id: Mapped[uuid.UUID | None]
-    status: Mapped[str]
-    n: Mapped[int]
 
 
 class Worker(Base):

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from db import pipelines
-from db.locked import lock_scans, store
+from db.locked import LockedScan, lock_scans, store
 from db.settle import Ready, settle
 from db.sql import row, run
 from pipeline.contracts import InputKind, Lane, ScanStatus
@@ -145,24 +145,37 @@ def cancel(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> str | N
     found = lock_scans(connection, [scan_id]).get(scan_id)
     if found is None or found.tenant_id != tenant_id:
         return None
-    if found.status.terminal:
-        return str(found.status)
+    _cancel(connection, {scan_id: found}, "CANCELLED")
+    return str(found.status)
+
+
+def cancel_all(connection: sa.Connection, scan_ids: Sequence[UUID], code: str) -> None:
+    """Cancel the scans of these that have not ended; ``code`` says why."""
+    _cancel(connection, lock_scans(connection, scan_ids), code)
+
+
+def _cancel(connection: sa.Connection, locked: Mapping[UUID, LockedScan], code: str) -> None:
+    open_ones = {scan_id: scan for scan_id, scan in locked.items() if not scan.status.terminal}
+    ids = [str(scan_id) for scan_id in open_ones]
+    if not ids:
+        return
     run(
         connection,
         """UPDATE scan SET cancel_requested_at = clock_timestamp(), admitted_at = coalesce(admitted_at, created_at)
-           WHERE id = :id""",
-        id=scan_id,
+           WHERE id = ANY(CAST(:ids AS uuid[]))""",
+        ids=ids,
     )
     run(
         connection,
-        """UPDATE stage_run SET state = 'cancelled', code = 'CANCELLED', token = token + 1, waits_for = NULL,
+        """UPDATE stage_run SET state = 'cancelled', code = :code, token = token + 1, waits_for = NULL,
                owner = NULL, lease_until = NULL, finished_at = clock_timestamp()
-           WHERE scan_id = :id AND state IN ('blocked', 'ready', 'leased')""",
-        id=scan_id,
+           WHERE scan_id = ANY(CAST(:ids AS uuid[])) AND state IN ('blocked', 'ready', 'leased')""",
+        ids=ids,
+        code=code,
     )
-    found.become(ScanStatus.CANCELLED, "CANCELLED")
-    store(connection, {scan_id: found})
-    return str(found.status)
+    for scan in open_ones.values():
+        scan.become(ScanStatus.CANCELLED, code)
+    store(connection, open_ones)
 
 
 def source(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> NewScan | None:

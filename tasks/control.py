@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from db import admission, ledger, model_promotions, pipelines
+from db import admission, batch_again, batch_ends, ledger, model_promotions, pipelines
 from db.results import settle_followers
 from db.session import Connection, Database
 from pipeline.definition import Pipeline
@@ -33,9 +33,9 @@ def publish_current(connection: Connection, known: Iterable[Pipeline], room: Mod
 
 
 def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
-    """Re-open lost leases, admit bulk scans, let followers of ended runs go on, fold counts.
+    """Re-open lost leases, see to batches, admit bulk scans, let followers of ended runs go on, fold counts.
 
-    Returns whether it admitted a whole page: then more are waiting. After a smaller one a pause lets the next ones
+    Returns whether it admitted, listed or cancelled a whole page: then more are waiting. After a smaller one a pause lets the next ones
     gather, so that bulk scans come in full micro-batches even while a client is still submitting them.
     """
     with database.begin() as connection:
@@ -44,10 +44,24 @@ def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
     with database.begin() as connection:
         freed = settle_followers(connection)
     bell.ring(freed)
+    more = see_to_batches(database)
     with database.begin() as connection:
         admitted = admission.admit(connection, bulk_window, PAGE)
     bell.ring(admitted)
     with database.begin() as connection:
         admission.fold_counts(connection)
         admission.forget_workers(connection)
-    return len(admitted) >= PAGE
+    return more or len(admitted) >= PAGE
+
+
+def see_to_batches(database: Database) -> bool:
+    """Stop hopeless batches, cancel and list a page, end what is over; whether more is to be cancelled or listed."""
+    with database.begin() as connection:
+        batch_ends.stop_hopeless(connection)
+    with database.begin() as connection:
+        cancelled = batch_ends.cancel_page(connection)
+    with database.begin() as connection:
+        listed = batch_again.list_page(connection)
+    with database.begin() as connection:
+        batch_ends.finish(connection)
+    return bool(cancelled or listed >= batch_again.PAGE)

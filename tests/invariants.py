@@ -66,6 +66,21 @@ ALWAYS = {
             GROUP BY 1, 2) counted
         FULL JOIN (SELECT tenant_id, status, count(*) AS n FROM scan GROUP BY 1, 2) real USING (tenant_id, status)
         WHERE coalesce(counted.n, 0) <> coalesce(real.n, 0)""",
+    "I10 a batch's counts, folded and not, are a recount of its scans": """
+        SELECT * FROM (SELECT batch_id, status, sum(n) AS n FROM (
+                SELECT batch_id, status, n FROM scan_count UNION ALL SELECT batch_id, status, delta FROM count_delta) c
+            WHERE batch_id IS NOT NULL GROUP BY 1, 2) counted
+        FULL JOIN (SELECT batch_id, status, count(*) AS n FROM scan WHERE batch_id IS NOT NULL GROUP BY 1, 2) real
+            USING (batch_id, status)
+        WHERE coalesce(counted.n, 0) <> coalesce(real.n, 0)""",
+    "I10 a batch's lines are numbered 1..n, each with a scan of it or a code": """
+        SELECT b.id FROM batch b LEFT JOIN batch_item i ON i.batch_id = b.id LEFT JOIN scan s ON s.id = i.scan_id
+        GROUP BY b.id HAVING count(i.n) <> b.items OR coalesce(max(i.n), 0) <> b.items OR count(i.code) <> b.refused
+            OR bool_or((i.code IS NULL) <> (s.id IS NOT NULL)) OR bool_or(s.batch_id <> b.id OR s.tenant_id <> b.tenant_id)
+            OR count(s.id) <> (SELECT count(*) FROM scan WHERE batch_id = b.id)""",
+    "an ended batch has no open scan": """
+        SELECT b.id FROM batch b JOIN scan s ON s.batch_id = b.id
+        WHERE b.finished_at IS NOT NULL AND s.finished_at IS NULL""",
     "I11 nothing refers to another tenant's": """
         SELECT r.id FROM stage_run r JOIN scan s ON s.id = r.scan_id LEFT JOIN result x ON x.id = r.result_id
             LEFT JOIN result_artifact l ON l.result_id = x.id LEFT JOIN artifact a ON a.id = l.artifact_id

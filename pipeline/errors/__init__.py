@@ -24,6 +24,7 @@ from pipeline.errors.addresses import (
     UrlTlsFailed,
     UrlTooManyRedirects,
 )
+from pipeline.errors.batches import BatchClosed, BatchEnded
 from pipeline.errors.families import (
     InputError,
     OutsideError,
@@ -116,6 +117,8 @@ __all__ = [
     "ArtifactExpired",
     "AttemptsExhausted",
     "BadAspectRatio",
+    "BatchClosed",
+    "BatchEnded",
     "ConverterUnavailable",
     "CorruptImage",
     "DecodeMemoryLimit",

@@ -1,0 +1,124 @@
+"""The shapes of batches, as JSON Schema: a part of those in ``api.schemas``."""
+
+from __future__ import annotations
+
+from api import batches
+from api.schemas import COUNT, MAYBE_TEXT, MAYBE_TIME, SCHEMAS, SWITCHES, SYSTEM, TEXT, TIME, UUID, ref, shape
+from pipeline.contracts import ScanStatus
+
+NUMBER = {"type": "number", "minimum": 0}
+MAYBE_SHARE = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+PRIORITY = {"type": "integer", "minimum": batches.PRIORITIES[0], "maximum": batches.PRIORITIES[1]}
+BUDGET = {"type": ["integer", "null"], "minimum": 0, "description": "most scans that may fail; one more stops the rest"}
+ENDS = {"type": "string", "enum": [*map(str, ScanStatus), "refused", "deleted"]}
+STATES = ["open", "listing", "running", "paused", "succeeded", "partial", "failed", "cancelled"]
+FIELDS = {"type": ["object", "null"], "description": "your own; they come back with the results"}
+
+_BATCH = {
+    "id": UUID,
+    "system": SYSTEM,
+    "pipeline_version": TEXT,
+    "parent": {"type": ["string", "null"], "format": "uuid", "description": "the batch that this one scans again"},
+    "name": MAYBE_TEXT,
+    "state": {"type": "string", "enum": STATES},
+    "code": MAYBE_TEXT,
+    "priority": PRIORITY,
+    "failure_budget": BUDGET,
+    "options": SWITCHES,
+    "items": COUNT,
+    "created_at": TIME,
+    "finalised_at": MAYBE_TIME,
+    "finished_at": MAYBE_TIME,
+}
+_COUNTS = shape({"items": COUNT, "refused": COUNT, **{str(status): COUNT for status in ScanStatus}})
+_ETA = {**shape({"likely": NUMBER, "from": NUMBER, "to": NUMBER}), "type": ["object", "null"]}
+_LINE = shape(
+    {
+        "n": COUNT,
+        "custom_id": TEXT,
+        "scan_id": {"type": ["string", "null"], "format": "uuid"},
+        "status": ENDS,
+        "code": MAYBE_TEXT,
+        "stage": {**MAYBE_TEXT, "description": "where it ended otherwise than ok; submit: never scanned"},
+        "finished_at": MAYBE_TIME,
+        "sha256": {"type": ["string", "null"], "description": "of the uploaded bytes"},
+        "fields": FIELDS,
+        "report": {"type": ["object", "null"]},
+    }
+)
+_SELECTOR = {
+    "status": {"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
+    "code": TEXT,
+    "stage": TEXT,
+    "options": SWITCHES,
+}
+
+_PAGE = {"items": {"type": "array", "items": _LINE}, "next_cursor": MAYBE_TEXT}
+_CODES = {"type": "array", "items": shape({"code": TEXT, "status": TEXT, "n": COUNT})}
+
+SCHEMAS |= {
+    "NewBatch": shape(
+        {},
+        optional={
+            "pipeline": {**SYSTEM, "default": "cat_face"},
+            "name": MAYBE_TEXT,
+            "priority": PRIORITY,
+            "failure_budget": BUDGET,
+            "options": SWITCHES,
+        },
+    ),
+    "BatchSummary": shape(_BATCH),
+    "BatchPage": shape({"items": {"type": "array", "items": ref("BatchSummary")}, "next_cursor": MAYBE_TEXT}),
+    "BatchLines": shape(_PAGE),
+    "BatchErrors": shape({**_PAGE, "codes": _CODES}),
+    "Batch": shape({**_BATCH, "counts": _COUNTS, "per_second": NUMBER, "eta_s": _ETA}),
+    "BatchUpload": shape(
+        {"file": {"type": "string", "format": "binary"}},
+        optional={
+            "custom_id": {**TEXT, "description": "the file's name unless given"},
+            "options": TEXT,
+            "fields": TEXT,
+        },
+    ),
+    "BatchItems": shape(
+        {
+            "items": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": batches.MOST_ITEMS,
+                "items": shape(
+                    {"custom_id": {**TEXT, "maxLength": batches.LONGEST_ID}},
+                    optional={
+                        "image_url": {**TEXT, "format": "uri"},
+                        "object_key": TEXT,
+                        "options": SWITCHES,
+                        "fields": FIELDS,
+                    },
+                ),
+            }
+        }
+    ),
+    "Appended": shape({"added": COUNT, "refused": COUNT, "known": COUNT, "items": COUNT}),
+    "BatchRetry": shape({}, optional=_SELECTOR),
+    "Retried": shape({"id": UUID, "retried": COUNT, "more": {"type": "boolean"}}),
+    "Reprocess": shape({}, optional={"name": MAYBE_TEXT, "options": SWITCHES}),
+    "BatchChange": shape({"priority": PRIORITY}),
+    "BatchDiff": shape(
+        {
+            "before": UUID,
+            "after": UUID,
+            "lines": COUNT,
+            "only_before": COUNT,
+            "only_after": COUNT,
+            "flips": {**MAYBE_SHARE, "description": "of the labels compared"},
+            "ends": {**MAYBE_SHARE, "description": "of the lines: another status"},
+            "shift": {**MAYBE_SHARE, "description": "mean total variation distance of the probabilities"},
+            "iou": {**MAYBE_SHARE, "description": "mean overlap of the face boxes"},
+            "statuses": {"type": "array", "items": shape({"before": ENDS, "after": ENDS, "n": COUNT})},
+            "regions": {"type": "object"},
+            "worst": {"type": "array", "items": {"type": "object"}},
+            "pass": {"type": "boolean"},
+            "exceeded": {"type": "array", "items": TEXT},
+        }
+    ),
+}

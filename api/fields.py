@@ -1,0 +1,86 @@
+"""Fields of a request, each with the one reason for which it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+
+from api.json_body import parse_object
+from api.problems import invalid
+from pipeline.contracts import Lane, System
+from pipeline.errors import InvalidJson
+
+_LANES = {lane.name.lower(): lane for lane in Lane}
+MOST_ITEMS = 200
+"""On a page."""
+
+
+def only_known(fields: Mapping[str, object], known: frozenset[str]) -> None:
+    """Refuse the first field that is not one of the known."""
+    for name in sorted(fields.keys() - known):
+        raise invalid(name, "is not a field of this request")
+
+
+def system_of(name: object) -> System:
+    """A system by its name; cat_face when none is given."""
+    if name is None:
+        return System.CAT_FACE
+    if not isinstance(name, str) or name not in list(System):
+        raise invalid("pipeline", f"must be one of {', '.join(System)}")
+    return System(name)
+
+
+def lane_of(name: object) -> Lane:
+    """A lane by its name; interactive when none is given."""
+    lane = _LANES.get("interactive" if name is None else name) if isinstance(name, str | None) else None
+    if lane is None:
+        raise invalid("priority", "must be interactive or bulk")
+    return lane
+
+
+def object_in(text: str, field: str) -> dict[str, Any]:
+    """A JSON object that stands as text in a form's field."""
+    try:
+        return parse_object(text)
+    except InvalidJson:
+        raise invalid(field, "must be a JSON object") from None
+
+
+def switches_of(value: object, field: str = "options") -> dict[str, bool]:
+    """An object of switches."""
+    if not isinstance(value, dict):
+        raise invalid(field, "must be an object of switches")
+    for name, switch in value.items():
+        if not isinstance(switch, bool):
+            raise invalid(f"{field}.{name}", "must be true or false")
+    return value
+
+
+def text_of(value: object, field: str, longest: int) -> str:
+    """A text that is neither empty nor too long."""
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise invalid(field, "must be a text, neither empty nor too long")
+    return value
+
+
+def number_of(value: object, field: str, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise invalid(field, f"must be a whole number from {least} to {most}")
+    return value
+
+
+def asked(names: set[str]) -> None:
+    """Refuse a parameter of the query that this address does not have."""
+    for name in sorted(request.args.keys() - names):
+        raise invalid(name, "is not a parameter of this request")
+
+
+def page_size() -> int:
+    """``limit`` of the query; 50 when none is given."""
+    limit = request.args.get("limit", "50")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MOST_ITEMS):
+        raise invalid("limit", f"must be a number from 1 to {MOST_ITEMS}")
+    return int(limit)

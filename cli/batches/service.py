@@ -1,0 +1,79 @@
+"""The service's batches, for the verbs: a few requests in the words of `docs/batches.md`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from cli.client import Client
+
+Json = dict[str, Any]
+ENDED = frozenset({"succeeded", "partial", "failed", "cancelled"})
+
+
+class Batches:
+    """Batches of one service. Every request is safe to repeat, so a lost answer doubles nothing."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def open(self, **given: Any) -> Json:
+        """An empty batch that takes items."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        body = {name: value for name, value in given.items() if value is not None}
+        return dict(self._client.send("POST", "/v1/batches", headers=headers, json=body).json())
+
+    def upload(self, batch_id: str, custom_id: str, content: bytes, options: Mapping[str, Any], fields: Json) -> Json:
+        """One picture's bytes; what became of it."""
+        form = {"custom_id": custom_id, "options": json.dumps(dict(options)), "fields": json.dumps(fields)}
+        files = {"file": (Path(custom_id).name[-255:] or "picture", content, "application/octet-stream")}
+        return dict(self._client.send("POST", f"{_path(batch_id)}/items", data=form, files=files).json())
+
+    def refer(self, batch_id: str, items: Sequence[Json]) -> Json:
+        """Pictures that the service fetches, up to 1,000 at once; what became of them."""
+        return dict(self._client.send("POST", f"{_path(batch_id)}/items", json={"items": list(items)}).json())
+
+    def get(self, batch_id: str) -> Json:
+        """The batch with its counts, rate and time left."""
+        return dict(self._client.send("GET", _path(batch_id)).json())
+
+    def act(self, batch_id: str, verb: str, **body: Any) -> Json:
+        """`finalise`, `pause`, `resume`, `cancel`, `retry` or `reprocess`."""
+        path = f"{_path(batch_id)}/{verb}"
+        if verb not in ("retry", "reprocess"):
+            return dict(self._client.send("POST", path).json())
+        given = {name: value for name, value in body.items() if value is not None}
+        return dict(self._client.send("POST", path, json=given).json())
+
+    def prioritise(self, batch_id: str, priority: int) -> Json:
+        """Another place among the tenant's batches."""
+        return dict(self._client.send("PATCH", _path(batch_id), json={"priority": priority}).json())
+
+    def listing(self, limit: int) -> list[Json]:
+        """The newest batches."""
+        return list(self._client.send("GET", "/v1/batches", params={"limit": limit}).json()["items"])
+
+    def errors(self, batch_id: str, **which: Any) -> Json:
+        """The first page of lines that did not succeed, and the counts by code."""
+        return dict(self._client.send("GET", f"{_path(batch_id)}/errors", params=_query(which)).json())
+
+    def diff(self, before: str, after: str, **limits: float | None) -> Json:
+        """What changed from one to the other."""
+        path = f"{_path(before)}/diff/{quote(after, safe='')}"
+        return dict(self._client.send("GET", path, params=_query(limits)).json())
+
+    def export(self, batch_id: str, **query: Any) -> Iterator[bytes]:
+        """The export's bytes as they come."""
+        return self._client.stream(f"{_path(batch_id)}/export", params=_query(query))
+
+
+def _path(batch_id: str) -> str:
+    return f"/v1/batches/{quote(batch_id, safe='')}"
+
+
+def _query(given: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in given.items() if value not in (None, [])}

@@ -1,0 +1,230 @@
+"""Batches begin, take items, pause and go on here. Every statement has the tenant in it.
+
+A batch's row is locked while items are appended, so that they are numbered without gaps and none comes after the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from db import pipelines
+from db.sql import records, row, run
+from pipeline.contracts import InputKind
+from pipeline.errors import BatchClosed, BatchEnded, IdempotencyConflict, ModelUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBatch:
+    """A batch to be opened. ``options`` are every item's, unless the item has its own."""
+
+    tenant_id: UUID
+    system: str
+    name: str | None = None
+    priority: int = 0
+    failure_budget: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """One line: a picture to scan, or the ``code`` for which it cannot be scanned."""
+
+    custom_id: str
+    kind: InputKind = InputKind.UPLOAD
+    ref: str = ""
+    sha256: str | None = None
+    filename: str | None = None
+    options: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of the items of one request: taken, refused with a code, or known by their ``custom_id`` before."""
+
+    added: int
+    refused: int
+    known: int
+    items: int
+    """Of the whole batch now."""
+
+
+def create(connection: sa.Connection, new: NewBatch) -> tuple[UUID, bool]:
+    """Open a batch on the system's current pipeline; False beside the id when its Idempotency-Key opened it before.
+
+    Raises ModelUnavailable when no pipeline is published, IdempotencyConflict when the key opened another batch.
+    """
+    pipeline = pipelines.current(connection, new.system)
+    if pipeline is None:
+        raise ModelUnavailable(f"no pipeline is published for {new.system}")
+    given = {
+        "tenant": new.tenant_id,
+        "key": new.idempotency_key,
+        "name": new.name,
+        "priority": new.priority,
+        "budget": new.failure_budget,
+        "options": json.dumps(dict(new.options)),
+    }
+    made = row(connection, _CREATE, pipeline=pipeline.id, **given)
+    if made is not None:
+        return UUID(str(made.id)), True
+    same = row(connection, _SAME, system=new.system, **given)
+    if same is None:
+        raise IdempotencyConflict
+    return UUID(str(same.id)), False
+
+
+_CREATE = """
+    INSERT INTO batch (tenant_id, pipeline_id, idempotency_key, name, priority, failure_budget, options)
+    VALUES (:tenant, :pipeline, :key, :name, :priority, :budget, CAST(:options AS jsonb))
+    ON CONFLICT (tenant_id, idempotency_key) DO NOTHING RETURNING id"""
+
+_SAME = """
+    SELECT b.id FROM batch b JOIN pipeline p ON p.id = b.pipeline_id
+    WHERE b.tenant_id = :tenant AND b.idempotency_key = :key AND p.system = :system
+      AND b.name IS NOT DISTINCT FROM CAST(:name AS text) AND b.priority = :priority
+      AND b.failure_budget IS NOT DISTINCT FROM CAST(:budget AS bigint) AND b.options = CAST(:options AS jsonb)"""
+
+
+def append(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Sequence[NewItem]) -> Appended | None:
+    """Take lines into an open batch, and a scan for each that can be scanned; None for an unknown batch.
+
+    A ``custom_id`` that the batch has already changes nothing, so a request may be repeated. Raises BatchClosed.
+    """
+    batch = locked(connection, tenant_id, batch_id)
+    if batch is None:
+        return None
+    if batch.state != "open" or batch.cancel_requested_at is not None:
+        raise BatchClosed
+    named = {item.custom_id: item for item in reversed(items)}
+    made = row(
+        connection,
+        _APPEND,
+        batch=batch_id,
+        tenant=tenant_id,
+        pipeline=batch.pipeline_id,
+        options=json.dumps(batch.options),
+        items=records(_item_row(item) for item in reversed(named.values())),
+    )
+    assert made is not None
+    total = batch.items + made.added + made.refused
+    return Appended(made.added, made.refused, len(items) - made.added - made.refused, total)
+
+
+def _item_row(item: NewItem) -> dict[str, object]:
+    return {
+        "custom_id": item.custom_id,
+        "kind": str(item.kind),
+        "ref": item.ref,
+        "sha256": item.sha256,
+        "filename": item.filename,
+        "options": None if item.options is None else dict(item.options),
+        "fields": None if item.fields is None else dict(item.fields),
+        "code": item.code,
+    }
+
+
+_APPEND = """
+    WITH given AS MATERIALIZED (
+        SELECT g.*, CASE WHEN code IS NULL THEN uuidv7() END AS scan_id, row_number() OVER () AS place
+        FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS g(custom_id text, kind text, ref text, sha256 text,
+             filename text, options jsonb, fields jsonb, code text)
+        WHERE NOT EXISTS (SELECT FROM batch_item WHERE batch_id = :batch AND custom_id = g.custom_id)
+    ), scanned AS (
+        INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
+                          input_sha256, event_seq)
+        SELECT scan_id, :tenant, :batch, :pipeline, 1, coalesce(options, CAST(:options AS jsonb)),
+               coalesce(filename, custom_id), kind, ref, sha256, 1
+        FROM given WHERE code IS NULL ORDER BY place
+        RETURNING id
+    ), told AS (
+        INSERT INTO event (scan_id, seq, kind, data)
+        SELECT id, 1, 'status', '{"status": "queued", "code": null}' FROM scanned
+    ), counted AS (
+        INSERT INTO count_delta (tenant_id, batch_id, status, delta)
+        SELECT :tenant, :batch, 'queued', n FROM (SELECT count(*) AS n FROM scanned) s WHERE n > 0
+    ), listed AS (
+        INSERT INTO batch_item (batch_id, n, custom_id, fields, scan_id, code)
+        SELECT :batch, b.items + g.place, g.custom_id, g.fields, g.scan_id, g.code
+        FROM given g JOIN batch b ON b.id = :batch
+    ), sums AS (
+        SELECT count(scan_id) AS added, count(code) AS refused FROM given
+    ), noted AS (
+        UPDATE batch SET items = items + added + s.refused, refused = batch.refused + s.refused
+        FROM sums s WHERE id = :batch
+    )
+    SELECT added, refused FROM sums"""
+
+
+def locked(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> sa.Row[Any] | None:
+    """A tenant's batch with its row locked until the transaction ends."""
+    return row(
+        connection,
+        """SELECT b.pipeline_id, p.system, b.state, b.options, b.items, b.finished_at, b.cancel_requested_at
+           FROM batch b JOIN pipeline p ON p.id = b.pipeline_id
+           WHERE b.id = :id AND b.tenant_id = :tenant FOR UPDATE OF b""",
+        id=batch_id,
+        tenant=tenant_id,
+    )
+
+
+def _change(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, statement: str, **given: object) -> bool:
+    """Run an UPDATE of a batch that has not ended; False for an unknown one. Raises BatchEnded."""
+    batch = locked(connection, tenant_id, batch_id)
+    if batch is None:
+        return False
+    if batch.finished_at is not None:
+        raise BatchEnded
+    run(connection, statement, id=batch_id, **given)
+    return True
+
+
+def finalise(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:
+    """No more items come: the batch ends when its last scan has. Twice is no error; a listing goes on."""
+    return _change(
+        connection,
+        tenant_id,
+        batch_id,
+        """UPDATE batch SET state = 'running', finalised_at = coalesce(finalised_at, clock_timestamp())
+           WHERE id = :id AND state <> 'listing'""",
+    )
+
+
+def pause(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:
+    """Admit no more of its scans; what is under way ends. Twice is no error."""
+    return _change(
+        connection,
+        tenant_id,
+        batch_id,
+        "UPDATE batch SET paused_at = coalesce(paused_at, clock_timestamp()) WHERE id = :id",
+    )
+
+
+def resume(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:
+    """Go on after a pause. A batch that is not paused stays as it is."""
+    return _change(connection, tenant_id, batch_id, "UPDATE batch SET paused_at = NULL WHERE id = :id")
+
+
+def prioritise(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, priority: int) -> bool:
+    """Among a tenant's batches the higher number is admitted first; scans outside of batches count as 0."""
+    statement = "UPDATE batch SET priority = :priority WHERE id = :id"
+    return _change(connection, tenant_id, batch_id, statement, priority=priority)
+
+
+def cancel(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:
+    """Cancel for good: nothing is admitted any more, and ``control`` cancels its scans page by page."""
+    return _change(
+        connection,
+        tenant_id,
+        batch_id,
+        """UPDATE batch SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+               state = 'running', finalised_at = coalesce(finalised_at, clock_timestamp()) WHERE id = :id""",
+    )

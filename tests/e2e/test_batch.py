@@ -1,0 +1,107 @@
+"""A folder of pictures through the whole house by the command line: plan, send, pause, retry, do again, compare, export."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.supervisor import child_environment, scanmill
+from tests import photos
+from tests.servers.house import House
+
+pytestmark = pytest.mark.timeout(300)
+ADDRESSES = {"inside": "http://127.0.0.1:9", "outside": "https://example.org"}
+
+
+@pytest.fixture(scope="module")
+def house(server_folder: Path) -> Iterator[House]:
+    folder = server_folder / "batch"
+    folder.mkdir()
+    with House(folder, slots=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cat whose ears are cut off, the same bytes again, no cat, and a file that is no picture."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "more").mkdir()
+    (folder / "cat.jpg").write_bytes(photos.cat())
+    (folder / "more" / "again.jpg").write_bytes(photos.cat())
+    (folder / "more" / "man.jpg").write_bytes(photos.not_a_cat())
+    (folder / "torn.jpg").write_bytes(b"this is text")
+    return folder
+
+
+def say(house: House, *words: str, end: int = 0) -> Any:
+    """`scanmill batch …` as a process; its JSON."""
+    environment = child_environment({"SCANMILL_API_URL": house.url, "SCANMILL_API_KEY": house.key})
+    done = subprocess.run(
+        [*scanmill("batch"), *words], env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == end, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_folder_from_plan_to_difference(house: House, pictures: Path, tmp_path: Path) -> None:
+    [plan] = say(house, "plan", str(pictures), "--samples", "2", "--json")
+    assert (plan["lines"], plan["scans"], plan["duplicates"], plan["bad"]) == (4, 2, 1, {"UNSUPPORTED_FORMAT": 1})
+    assert plan["time_s"] is None or plan["time_s"]["from"] <= plan["time_s"]["to"]
+
+    [batch] = say(house, "create", str(pictures), "--name", "portraits", "--wait", "--json", end=3)
+    assert batch["sent"]["added"] == 3 and batch["sent"]["refused"] == 1
+    counts = batch["counts"]
+    assert counts["items"] == 4 == sum(n for name, n in counts.items() if name != "items")
+    assert (counts["rejected"], counts["refused"], batch["state"]) == (1, 1, "partial")
+
+    [wrong] = say(house, "errors", batch["id"], "--status", "refused", "--status", "rejected", "--json")
+    assert {(line["custom_id"], line["code"], line["stage"]) for line in wrong["items"]} == {
+        ("torn.jpg", "UNSUPPORTED_FORMAT", "submit"),
+        ("more/man.jpg", "NOT_A_CAT", "validate_subject"),
+    }
+
+    lines = say(house, "export", batch["id"])
+    assert [line["custom_id"] for line in sorted(lines, key=lambda line: line["custom_id"])] == [
+        "cat.jpg",
+        "more/again.jpg",
+        "more/man.jpg",
+        "torn.jpg",
+    ]
+    by_name = {line["custom_id"]: line for line in lines}
+    assert by_name["cat.jpg"]["report"] == by_name["more/again.jpg"]["report"]
+    say(house, "export", batch["id"], "--format", "csv", "--out", str(tmp_path / "all.csv"))
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
+
+    [retried] = say(house, "retry", batch["id"], "--status", "rejected", "--json")
+    assert retried["retried"] == 1
+    [ended] = say(house, "status", batch["id"], "--wait", "--json", end=3)
+    assert ended["counts"] == counts
+
+    [again] = say(house, "reprocess", batch["id"], "--option", "generate_gradcam=false", "--wait", "--json", end=3)
+    assert (again["parent"], again["counts"]) == (batch["id"], counts)
+    [change] = say(house, "diff", batch["id"], again["id"], "--max-flips", "0", "--min-iou", "1", "--json")
+    assert (change["lines"], change["flips"], change["worst"], change["pass"]) == (4, 0.0, [], True)
+
+
+def test_only_what_is_new_is_sent_and_a_pause_and_a_cancel_hold(house: House, pictures: Path, tmp_path: Path) -> None:
+    [first] = say(house, "create", str(pictures), "--glob", "*cat.jpg", "--wait", "--json", end=3)
+    [second] = say(house, "create", str(pictures), "--glob", "*.jpg", "--since", first["id"], "--paused", "--json")
+    assert (second["sent"]["unchanged"], second["items"], second["state"]) == (1, 3, "paused")
+    assert second["counts"]["queued"] == 2
+    say(house, "resume", second["id"], "--json")
+    [ended] = say(house, "status", second["id"], "--wait", "--json", end=3)
+    assert (ended["state"], ended["counts"]["queued"], ended["counts"]["rejected"]) == ("partial", 0, 1)
+
+    manifest = tmp_path / "list.jsonl"
+    references = ({"custom_id": name, "image_url": f"{place}/cat.jpg"} for name, place in ADDRESSES.items())
+    manifest.write_text("".join(f"{json.dumps(each)}\n" for each in references))
+    [third] = say(house, "create", str(manifest), "--paused", "--json")
+    assert (third["counts"]["refused"], third["counts"]["queued"]) == (1, 1)
+    say(house, "cancel", third["id"], "--json")
+    [ended] = say(house, "status", third["id"], "--wait", "--json", end=3)
+    assert (ended["state"], ended["counts"]["cancelled"]) == ("cancelled", 1)
