@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flask import request
 
-from api.fields import lane_of, only_known, switches_of, system_of, text_of
+from api.fields import lane_of, object_in, only_known, switches_of, system_of, text_of
 from api.json_body import read_object
 from api.problems import invalid
 from api.services import COLLECTED, services
