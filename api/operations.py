@@ -7,6 +7,7 @@ from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.scan_operations import SCAN_OPERATIONS
 from api.schemas import listed, ref
+from api.training_operations import TRAINING_OPERATIONS
 from pipeline import errors
 
 _SIGNED = tuple(
@@ -129,4 +130,4 @@ _OTHERS = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*SCAN_OPERATIONS, *MODEL_OPERATIONS, *_OTHERS)
+OPERATIONS: tuple[Operation, ...] = (*SCAN_OPERATIONS, *MODEL_OPERATIONS, *TRAINING_OPERATIONS, *_OTHERS)

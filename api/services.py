@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.sniff import ImageLimits
     from storage.base import Storage
     from tasks.queue import Doorbell
+    from tasks.settings import TrainingSettings
 
 EXTENSION = "scanmill"
 COLLECTED = "collected"
@@ -31,6 +32,7 @@ class Services:
 
     settings: ApiSettings
     limits: ImageLimits
+    training: TrainingSettings
     database: Database
     storage: Storage
     doorbell: Doorbell

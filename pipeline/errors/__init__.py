@@ -89,6 +89,14 @@ from pipeline.errors.requests import (
     Unauthenticated,
     UnsupportedContentType,
 )
+from pipeline.errors.training_runs import (
+    TrainingDataInvalid,
+    TrainingExportRefused,
+    TrainingFailed,
+    TrainingInterrupted,
+    TrainingUnavailable,
+    UnknownRecipe,
+)
 from pipeline.errors.versions import (
     AlreadyCurrent,
     AmbiguousVersion,
@@ -169,8 +177,14 @@ __all__ = [
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
+    "TrainingDataInvalid",
+    "TrainingExportRefused",
+    "TrainingFailed",
+    "TrainingInterrupted",
+    "TrainingUnavailable",
     "TruncatedImage",
     "Unauthenticated",
+    "UnknownRecipe",
     "UnsupportedContentType",
     "UnsupportedFormat",
     "UrlAddressNotAllowed",

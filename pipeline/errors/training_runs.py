@@ -1,0 +1,29 @@
+"""Trainings that cannot begin, or that did not end well. No scan is touched by any of these."""
+
+from __future__ import annotations
+
+from pipeline.errors.families import RequestError, ServiceError
+
+
+class UnknownRecipe(RequestError, status=422):
+    """No worker that trains knows this recipe."""
+
+
+class TrainingUnavailable(ServiceError):
+    """No worker that trains has been started yet."""
+
+
+class TrainingFailed(RequestError, status=409):
+    """The training broke off with an error."""
+
+
+class TrainingInterrupted(RequestError, status=409):
+    """The training lost its worker or its process too often."""
+
+
+class TrainingDataInvalid(RequestError, status=422):
+    """The training's data are not there, or cannot be used."""
+
+
+class TrainingExportRefused(RequestError, status=409):
+    """The network was trained, but its export cannot be registered."""
