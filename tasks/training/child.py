@@ -1,4 +1,4 @@
-"""``python -m tasks.training.child PARENT …``: ``training.run`` with the same arguments, killed when PARENT dies.
+"""``python -m tasks.training.child PARENT MODULE …``: becomes ``python -m MODULE …``, killed when PARENT dies.
 
 The wish to die with the parent survives exec. It is spoken here, and not between fork and exec, because the parent has
 threads.
@@ -19,7 +19,7 @@ def main() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(sys.argv[1]):
         sys.exit(1)
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "training.run", *sys.argv[2:]])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", *sys.argv[2:]])
 
 
 if __name__ == "__main__":

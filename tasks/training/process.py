@@ -21,6 +21,7 @@ from tasks.training import progress
 STOPPED = 75
 """Exit status of a training that was asked to stop and has written its checkpoint."""
 
+MODULE = "training.run"
 ROOT = Path(__file__).resolve().parents[2]
 _KEPT = ("SCANMILL_TRAINING_", "SCANMILL_MLFLOW_")
 _SLOTS_OWN = frozenset({"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PROMETHEUS_MULTIPROC_DIR"})
@@ -37,7 +38,7 @@ class TrainingProcess:
         self._told = told
         self._log = log
         told.unlink(missing_ok=True)
-        words = [str(os.getpid()), recipe, *arguments, "--progress", str(told)]
+        words = [str(os.getpid()), MODULE, recipe, *arguments, "--progress", str(told)]
         with log.open("wb") as lines:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tasks.training.child", *words],
