@@ -14,7 +14,7 @@ from cli.main import VERBS, build
 from cli.supervisor import ROOT
 
 README = (Path(ROOT) / "cli" / "README.md").read_text()
-TAKES_JSON = set(VERBS) - {"keys", "models"}
+TAKES_JSON = set(VERBS) - {"keys", "models", "training"}
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -42,8 +42,9 @@ def test_every_verb_loads_and_stands_in_the_readme(verb: str) -> None:
     [
         ("keys", ["create", "list", "revoke"]),
         ("models", ["list", "versions", "register", "goldens", "verify", "promote", "rollback"]),
+        ("training", ["recipes", "list", "status", "cancel", "resume", "fetch"]),
     ],
-    ids=["keys", "models"],
+    ids=["keys", "models", "training"],
 )
 def test_every_verb_of_a_group_takes_json(verb: str, words: list[str]) -> None:
     for word in words:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pipeline.contracts import Queue
+from tasks.training.recipes import NoTraining, require_training
 from workers.settings import SlotSettings, WorkerSettings
 from workers.slot import SlotPlan
 from workers.supervisor import NoGpu, plan, require_gpus
 
-CPU, BOTH, GPU = (Queue.CPU,), (Queue.CPU, Queue.GPU), (Queue.GPU,)
+CPU, BOTH, GPU, TRAIN = (Queue.CPU,), (Queue.CPU, Queue.GPU), (Queue.GPU,), (Queue.TRAIN,)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,8 @@ CPU, BOTH, GPU = (Queue.CPU,), (Queue.CPU, Queue.GPU), (Queue.GPU,)
         ({"slots": 2, "allow_cpu": True}, [SlotPlan("cpu0", BOTH), SlotPlan("cpu1", BOTH)]),
         ({"slots": 1, "gpus": [0, 3]}, [SlotPlan("gpu0", GPU, 0), SlotPlan("gpu3", GPU, 3), SlotPlan("cpu0", CPU)]),
         ({"slots": 0, "gpus": [1]}, [SlotPlan("gpu1", GPU, 1)]),
+        ({"train_slots": 1}, [SlotPlan("cpu0", CPU), SlotPlan("train0", TRAIN)]),
+        ({"slots": 0, "train_gpus": [1], "allow_cpu": True}, [SlotPlan("train-gpu1", TRAIN, 1)]),
     ],
 )
 def test_the_plan_follows_the_settings(settings: dict[str, object], expected: list[SlotPlan]) -> None:
@@ -29,6 +32,16 @@ def test_a_gpu_that_is_not_there_is_refused_and_says_what_to_do() -> None:
     require_gpus([])
     with pytest.raises(NoGpu, match=r"no GPU \[97\].*--allow-cpu"):
         require_gpus([97])
+
+
+def test_a_host_without_what_trains_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_training()
+    monkeypatch.setattr("tasks.training.recipes.find_spec", lambda name: None if name == "keras" else object())
+    with pytest.raises(NoTraining, match=r"lacks keras: install requirements/training\.in"):
+        require_training()
+    monkeypatch.setattr("tasks.training.recipes.find_spec", lambda name: None)
+    with pytest.raises(NoTraining, match=r"lacks training, keras, cv2, tensorflow or jax"):
+        require_training()
 
 
 def test_a_slot_reads_its_queues_from_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
