@@ -89,6 +89,7 @@ from pipeline.errors.requests import (
     Unauthenticated,
     UnsupportedContentType,
 )
+from pipeline.errors.training import CheckpointMismatch, TrainingDataMissing, TrainingFailed
 from pipeline.errors.versions import (
     AlreadyCurrent,
     AmbiguousVersion,
@@ -116,6 +117,7 @@ __all__ = [
     "ArtifactExpired",
     "AttemptsExhausted",
     "BadAspectRatio",
+    "CheckpointMismatch",
     "ConverterUnavailable",
     "CorruptImage",
     "DecodeMemoryLimit",
@@ -169,6 +171,8 @@ __all__ = [
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
+    "TrainingDataMissing",
+    "TrainingFailed",
     "TruncatedImage",
     "Unauthenticated",
     "UnsupportedContentType",
