@@ -89,10 +89,10 @@ from pipeline.errors.requests import (
     Unauthenticated,
     UnsupportedContentType,
 )
+from pipeline.errors.training import CheckpointMismatch, TrainingDataMissing, TrainingFailed
 from pipeline.errors.training_runs import (
     TrainingDataInvalid,
     TrainingExportRefused,
-    TrainingFailed,
     TrainingInterrupted,
     TrainingUnavailable,
     UnknownRecipe,
@@ -124,6 +124,7 @@ __all__ = [
     "ArtifactExpired",
     "AttemptsExhausted",
     "BadAspectRatio",
+    "CheckpointMismatch",
     "ConverterUnavailable",
     "CorruptImage",
     "DecodeMemoryLimit",
@@ -178,6 +179,7 @@ __all__ = [
     "StorageUnavailable",
     "TooManyParts",
     "TrainingDataInvalid",
+    "TrainingDataMissing",
     "TrainingExportRefused",
     "TrainingFailed",
     "TrainingInterrupted",

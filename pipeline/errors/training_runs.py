@@ -1,4 +1,4 @@
-"""Trainings that cannot begin, or that did not end well. No scan is touched by any of these."""
+"""Trainings as work of the service: what cannot be asked for, and what ends a run besides its own errors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ class UnknownRecipe(RequestError, status=422):
 
 class TrainingUnavailable(ServiceError):
     """No worker that trains has been started yet."""
-
-
-class TrainingFailed(RequestError, status=409):
-    """The training broke off with an error."""
 
 
 class TrainingInterrupted(RequestError, status=409):
