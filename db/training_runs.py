@@ -190,8 +190,8 @@ def resume(connection: sa.Connection, tenant_id: UUID, run_id: UUID, by: str) ->
         return open_one, False
     made = _one(
         connection,
-        """INSERT INTO training_run (tenant_id, recipe, parameters, asked_by, resumed_from, checkpoint)
-            SELECT tenant_id, recipe, parameters, :by, id, checkpoint FROM training_run WHERE id = :id
+        """INSERT INTO training_run (tenant_id, recipe, parameters, asked_by, resumed_from, checkpoint, files)
+            SELECT tenant_id, recipe, parameters, :by, id, checkpoint, files FROM training_run WHERE id = :id
             RETURNING {columns}""",
         id=run_id,
         by=by,

@@ -35,8 +35,8 @@ class TrainingRun(Base):
     """One recipe run on somebody's behalf. ``token`` fences: a write of an older holder changes nothing.
 
     ``attempts`` is counted before work and never lowered; ``charged`` counts those that ended with a death. ``checkpoint``
-    is the SHA-256 of the file to go on from, ``files`` holds SHA-256 and size of each output by name, ``versions`` the
-    model versions that were registered of them. ``resumed_from`` is the run whose checkpoint this one began with.
+    is the SHA-256 of the file to go on from, ``files`` holds SHA-256 and size of what it has made so far by name,
+    ``versions`` the model versions that were registered of it. ``resumed_from`` is the run whose checkpoint this one began with.
     """
 
     __tablename__ = "training_run"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ MOST_DEATHS = 3
 
 @dataclass(frozen=True, slots=True)
 class TrainingClaim:
-    """A run under lease. ``checkpoint``: SHA-256 of the file to go on from."""
+    """A run under lease. ``checkpoint``: SHA-256 of the file to go on from; ``files``: what it has made so far."""
 
     id: UUID
     token: int
@@ -29,17 +29,18 @@ class TrainingClaim:
     recipe: str
     parameters: dict[str, Any]
     checkpoint: str | None
+    files: dict[str, Any]
     attempts: int
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a run ended: ``succeeded`` or ``failed``, and what it leaves."""
+    """How a run ended: ``succeeded`` or ``failed``, and what it leaves; no ``files``: those that were kept before."""
 
     state: str
     code: str | None = None
     detail: str | None = None
-    files: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] | None = None
     versions: Sequence[Mapping[str, Any]] = ()
 
 
@@ -71,7 +72,7 @@ _CLAIM = """
     WHERE id = (SELECT id FROM training_run
                 WHERE state IN ('queued', 'interrupted') AND recipe = ANY(CAST(:recipes AS text[])) AND {which}
                 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id, token, tenant_id, recipe, parameters, checkpoint, attempts"""
+    RETURNING id, token, tenant_id, recipe, parameters, checkpoint, files, attempts"""
 _CLAIM_FIRST = _CLAIM.format(which="true")
 _CLAIM_NAMED = _CLAIM.format(which="id = ANY(CAST(:ids AS uuid[]))")
 
@@ -93,18 +94,30 @@ def beat(connection: sa.Connection, held: TrainingClaim, progress: Mapping[str, 
     return bool(found.cancelled) if found else None
 
 
-def keep_checkpoint(connection: sa.Connection, held: TrainingClaim, sha256: str | None) -> list[str]:
-    """From now on the run goes on from that file, or from none. SHA-256 of a file that no run needs any more, if any."""
+def keep_checkpoint(
+    connection: sa.Connection, held: TrainingClaim, sha256: str | None, files: Mapping[str, Any]
+) -> list[str]:
+    """From now on the run goes on from that file, or from none, and from what it has made so far.
+
+    Returns the SHA-256 of a checkpoint that no run needs any more, if any.
+    """
     before = row(
         connection,
         """SELECT checkpoint FROM training_run WHERE id = :id AND token = :token AND state = 'running' FOR UPDATE""",
         id=held.id,
         token=held.token,
     )
-    if before is None or before.checkpoint == sha256:
+    if before is None:
         return []
-    run(connection, "UPDATE training_run SET checkpoint = :sha WHERE id = :id", sha=sha256, id=held.id)
-    return [] if before.checkpoint is None else _unneeded(connection, held.tenant_id, before.checkpoint)
+    run(
+        connection,
+        "UPDATE training_run SET checkpoint = :sha, files = CAST(:files AS jsonb) WHERE id = :id",
+        sha=sha256,
+        files=json.dumps(dict(files)),
+        id=held.id,
+    )
+    gone = None if before.checkpoint == sha256 else before.checkpoint
+    return [] if gone is None else _unneeded(connection, held.tenant_id, gone)
 
 
 def finish(connection: sa.Connection, held: TrainingClaim, end: End) -> str | None:
@@ -114,7 +127,7 @@ def finish(connection: sa.Connection, held: TrainingClaim, end: End) -> str | No
         """UPDATE training_run SET
              state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE :state END,
              code = CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED' ELSE :code END,
-             detail = :detail, files = CAST(:files AS jsonb), versions = CAST(:versions AS jsonb),
+             detail = :detail, files = coalesce(CAST(:files AS jsonb), files), versions = CAST(:versions AS jsonb),
              owner = NULL, lease_until = NULL, finished_at = clock_timestamp()
            WHERE id = :id AND token = :token AND state = 'running' RETURNING state""",
         id=held.id,
@@ -122,7 +135,7 @@ def finish(connection: sa.Connection, held: TrainingClaim, end: End) -> str | No
         state=end.state,
         code=end.code,
         detail=end.detail,
-        files=json.dumps(dict(end.files)),
+        files=None if end.files is None else json.dumps(dict(end.files)),
         versions=json.dumps([dict(each) for each in end.versions]),
     )
     return str(ended.state) if ended else None

@@ -1,7 +1,8 @@
 """A training without networks that keeps the contract of ``python -m training.run``: for tests of whoever runs one.
 
 What it does stands in ``act.json`` in its data: ``steps``, ``step_s``, ``every`` (steps between checkpoints), ``fail`` (last
-words), ``die_at`` (step at which it kills itself), ``deaf`` (SIGTERM is not heard), ``export`` (files it leaves).
+words), ``die_at`` (step at which it kills itself), ``deaf`` (SIGTERM is not heard), ``export`` (files it leaves),
+``half`` (a file made before the first step, that it needs when it goes on), ``other_machine`` (no checkpoint fits).
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ def train(given: argparse.Namespace, act: dict[str, Any]) -> int:
     checkpoint = given.out / f"{given.recipe}.checkpoint"
     step = int(checkpoint.read_text()) if given.resume and checkpoint.exists() else 0
     began = step
+    if act.get("other_machine") and step:
+        print("error: CHECKPOINT_MISMATCH It differs.", file=sys.stderr)
+        return 1
+    if act.get("half") and not step:
+        (given.out / "half").write_text("made early")
+    if act.get("half"):
+        assert (given.out / "half").read_text() == "made early"
     while step < act["steps"]:
         time.sleep(act["step_s"])
         step += 1

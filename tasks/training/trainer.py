@@ -16,7 +16,7 @@ from db import training_work
 from db.session import Database
 from db.training_work import End, TrainingClaim
 from pipeline import faults
-from pipeline.errors import PathNotAllowed, ScanmillError, StorageUnavailable, TrainingDataInvalid
+from pipeline.errors import CheckpointMismatch, PathNotAllowed, ScanmillError, StorageUnavailable, TrainingDataInvalid
 from storage import Storage
 from storage.roots import resolved
 from tasks.metrics import TRAINING_ATTEMPTS, TRAINING_SECONDS
@@ -196,11 +196,14 @@ class Trainer:
         if status < 0 or status == STOPPED:
             raise Broken(f"its process ended with status {status}", died=True)
         code, detail = process.refusal()
+        if code == CheckpointMismatch.code and claim.checkpoint is not None:
+            self._patiently(keeper.drop_checkpoint, lease)
+            raise Broken("its checkpoint was written on another kind of machine: it starts afresh", died=True)
         return End("failed", code, detail)
 
     def _succeeded(self, claim: TrainingClaim, keeper: Keeper, lease: Lease) -> End:
         out = self._folder / "out"
-        files = self._patiently(lambda: keeper.outputs(lease.progress.get("files")), lease)
+        files = self._patiently(keeper.files, lease)
         versions = []
         if not claim.parameters.get("train_only"):
             versions = self._patiently(lambda: register_exports(self._database, self._storage, out, claim.id), lease)

@@ -27,6 +27,7 @@ from pipeline.errors import (
 
 RECIPES = ["landmarks", "areas"]
 DATA = {"data": "/data/cats"}
+FILES = {"w.h5": {"sha256": "a" * 64, "size": 3}}
 
 
 class Office:
@@ -138,7 +139,7 @@ def test_a_lease_that_ran_out_interrupts_and_the_late_holder_is_fenced(office: O
     assert office.do(training_work.expire) == [asked.id]
     assert office.row(asked.id).state == "interrupted"
     assert office.do(training_work.beat, late, {"step": 9}, 30) is None
-    assert office.do(training_work.keep_checkpoint, late, "f" * 64) == []
+    assert office.do(training_work.keep_checkpoint, late, "f" * 64, FILES) == []
     assert office.do(training_work.finish, late, End("succeeded")) is None
     assert office.do(training_work.hand_back, late, died=True) is None
     newer = office.claim()
@@ -204,17 +205,18 @@ def test_resuming_is_a_new_run_that_begins_with_the_checkpoint(office: Office) -
     held = office.claim()
     with pytest.raises(NotFinished):
         office.do(training_runs.resume, office.tenant, asked.id, "key 1")
-    office.do(training_work.keep_checkpoint, held, "c" * 64)
+    office.do(training_work.keep_checkpoint, held, "c" * 64, FILES)
     office.do(training_work.finish, held, End("failed", "TRAINING_FAILED", "why"))
     again, made = office.do(training_runs.resume, office.tenant, asked.id, "key 2")
     assert made and (again.resumed_from, again.checkpoint, again.parameters) == (asked.id, "c" * 64, DATA)
+    assert again.files == FILES
     twice, made = office.do(training_runs.resume, office.tenant, asked.id, "key 2")
     assert not made and twice.id == again.id, "one that is under way is enough"
     assert office.row(asked.id).state == "failed", "what ended stays as it ended"
     held = office.claim()
     assert held.checkpoint == "c" * 64
-    assert office.do(training_work.keep_checkpoint, held, "d" * 64) == [], "the older run may still be resumed"
-    assert office.do(training_work.keep_checkpoint, held, "e" * 64) == ["d" * 64], "nobody needs that one"
+    assert office.do(training_work.keep_checkpoint, held, "d" * 64, FILES) == [], "the older run may still be resumed"
+    assert office.do(training_work.keep_checkpoint, held, "e" * 64, FILES) == ["d" * 64], "nobody needs that one"
     office.do(training_work.finish, held, End("succeeded"))
     with pytest.raises(AlreadyFinished):
         office.do(training_runs.resume, office.tenant, again.id, "key 2")

@@ -226,6 +226,30 @@ def test_a_process_that_dies_is_started_again_from_its_checkpoint(school: School
     assert training_key(school.tenant, str(row.checkpoint)) not in stored_keys(school), "nobody needs it any more"
 
 
+def test_what_it_had_made_by_then_is_there_when_it_goes_on(school: School) -> None:
+    asked = school.submit(steps=40, every=5, die_at=12, step_s=0.1, half=True)
+    trainer = school.trainer()
+    trainer.work()
+    row = school.row(asked)
+    assert set(row.files) == {"half"}
+    (Path(row.parameters["data"]) / "act.json").write_text('{"steps": 20, "half": true}')
+    trainer.work()
+    assert school.row(asked).state == "succeeded", school.row(asked)
+    assert set(school.row(asked).files) == {"half", "weights"} and school.output(asked) == "w from 10"
+
+
+def test_a_checkpoint_of_another_kind_of_machine_is_dropped(school: School) -> None:
+    asked = school.submit(steps=40, every=5, die_at=12, step_s=0.1)
+    trainer = school.trainer()
+    trainer.work()
+    data = Path(school.row(asked).parameters["data"])
+    (data / "act.json").write_text('{"steps": 10, "other_machine": true}')
+    trainer.work()
+    assert (school.row(asked).state, school.row(asked).checkpoint) == ("interrupted", None)
+    trainer.work()
+    assert school.row(asked).state == "succeeded" and school.output(asked) == "w from 0"
+
+
 def stored_keys(school: School) -> set[str]:
     root = school.storage._root
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and ".about" not in path.parts}
