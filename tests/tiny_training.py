@@ -31,6 +31,7 @@ def main() -> int:
     given = parser.parse_args()
     act = {"steps": 20, "step_s": 0.05, "every": 5} | json.loads((given.data / "act.json").read_text())
     signal.signal(signal.SIGTERM, signal.SIG_IGN if act.get("deaf") else stop)
+    print("begun")
     if "fail" in act:
         print(act["fail"], file=sys.stderr)
         return 1
