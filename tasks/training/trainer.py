@@ -128,6 +128,8 @@ class Trainer:
             return self._carry_out(claim, lease)
         except Broken:
             raise
+        except StorageUnavailable as error:
+            raise Broken(error.code) from error
         except ScanmillError as error:
             return End("failed", error.code, str(error)[:500] or None)
         except Exception:
@@ -196,9 +198,9 @@ class Trainer:
         if status < 0 or status == STOPPED:
             raise Broken(f"its process ended with status {status}", died=True)
         code, detail = process.refusal()
-        if code == CheckpointMismatch.code and claim.checkpoint is not None:
+        if code == CheckpointMismatch.code and claim.attempts > 1:  # nobody asked for it to go on from there
             self._patiently(keeper.drop_checkpoint, lease)
-            raise Broken("its checkpoint was written on another kind of machine: it starts afresh", died=True)
+            raise Broken("its checkpoint is of another kind of machine, or of other data: it starts afresh", died=True)
         return End("failed", code, detail)
 
     def _succeeded(self, claim: TrainingClaim, keeper: Keeper, lease: Lease) -> End:

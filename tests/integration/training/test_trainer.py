@@ -165,7 +165,7 @@ def test_a_cancel_is_heard_within_seconds_and_leaves_a_checkpoint(school: School
     thread = aside(school.trainer())
     until(lambda: steps(school, asked) > 2, 20)
     school.cancel(asked)
-    thread.join(5)
+    thread.join(20)
     assert not thread.is_alive()
     row = school.row(asked)
     assert (row.state, row.code, row.files) == ("cancelled", "CANCELLED", {})
@@ -181,7 +181,7 @@ def test_who_resumes_goes_on_from_there(school: School, aside: Aside) -> None:
     thread = aside(school.trainer())
     until(lambda: steps(school, asked) > 2, 20)
     school.cancel(asked)
-    thread.join(5)
+    thread.join(20)
     reached = int(school.stored(str(school.row(asked).checkpoint)))
     (data / "act.json").write_text(json.dumps({"steps": reached + 5}))
     again = school.resume(asked)
@@ -195,7 +195,7 @@ def test_one_that_does_not_hear_is_killed(school: School, aside: Aside) -> None:
     thread = aside(school.trainer(grace_s=0.5))
     until(lambda: steps(school, asked) > 5, 20)
     school.cancel(asked)
-    thread.join(5)
+    thread.join(20)
     assert school.row(asked).state == "cancelled" and children(str(school.folder)) == []
     assert int(school.stored(str(school.row(asked).checkpoint))) % 5 == 0, "the last one that it wrote"
 
@@ -206,7 +206,7 @@ def test_a_worker_that_stops_hands_its_run_on(school: School, aside: Aside) -> N
     thread = aside(first)
     until(lambda: steps(school, asked) > 2, 20)
     first.stopping.set()
-    thread.join(5)
+    thread.join(20)
     row = school.row(asked)
     assert (row.state, row.attempts) == ("interrupted", 1) and row.checkpoint is not None
     reached = int(school.stored(row.checkpoint))
@@ -248,6 +248,19 @@ def test_a_checkpoint_of_another_kind_of_machine_is_dropped(school: School) -> N
     assert (school.row(asked).state, school.row(asked).checkpoint) == ("interrupted", None)
     trainer.work()
     assert school.row(asked).state == "succeeded" and school.output(asked) == "w from 0"
+
+
+def test_whoever_asks_to_go_on_from_a_checkpoint_that_does_not_fit_hears_of_it(school: School, aside: Aside) -> None:
+    asked = school.submit(steps=2_000)
+    thread = aside(school.trainer())
+    until(lambda: steps(school, asked) > 2, 20)
+    school.cancel(asked)
+    thread.join(10)
+    (Path(school.row(asked).parameters["data"]) / "act.json").write_text('{"other_machine": true}')
+    again = school.resume(asked)
+    school.trainer().work()
+    row = school.row(again)
+    assert (row.state, row.code, row.detail) == ("failed", "CHECKPOINT_MISMATCH", "It differs.")
 
 
 def stored_keys(school: School) -> set[str]:
@@ -299,7 +312,7 @@ def test_a_lost_lease_is_noticed_and_the_process_killed(school: School, aside: A
 
         run(connection, "UPDATE training_run SET lease_until = clock_timestamp() - interval '1 second'")
         assert training_work.expire(connection) == [asked]
-    thread.join(5)
+    thread.join(20)
     assert not thread.is_alive() and children(str(school.folder)) == []
     assert school.row(asked).state == "interrupted"
     assert school.trainer().work() == 1 and school.row(asked).state == "succeeded"
