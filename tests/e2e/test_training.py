@@ -70,7 +70,7 @@ class Academy:
         return seen
 
     def trainings(self) -> list[int]:
-        """Processes that train."""
+        """Processes that train, and those that draw their pictures."""
         return [
             pid
             for process in self.stack.processes.values()
@@ -135,17 +135,13 @@ def test_a_killed_worker_costs_a_training_nothing_but_time(academy: Academy) -> 
     words = ("train", "landmarks", "--remote", "--no-wait", "--train-only", "--data", str(academy.data))
     asked = academy.said(*words, "--scale", "0.003")
     academy.await_(asked["id"], "running", step=1)
-    [pid] = academy.trainings()
-    [worker] = [
-        parent
-        for parent in descendants(academy.stack.processes["worker"].pid)
-        if pid in descendants(parent) and "celery" in " ".join(command_line(parent)) and direct(parent, pid)
-    ]
-    os.kill(worker, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{pid}").exists() or pid not in academy.trainings(), 10)
+    those_that_train = academy.trainings()
+    [pid] = [each for each in those_that_train if parent(each) not in those_that_train]
+    os.kill(parent(pid), signal.SIGKILL)  # the slot's child
+    until(lambda: not set(those_that_train) & set(academy.trainings()), 30)
     done = academy.await_(asked["id"], "succeeded")[-1]
     assert (done["attempts"], done["versions"]) == (2, [])
 
 
-def direct(parent: int, child: int) -> bool:
-    return int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1]) == parent
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
