@@ -23,7 +23,7 @@ from db.settings import DatabaseSettings
 from pipeline.settings import PipelineSettings
 from storage import open_storage
 from tasks.queue import Doorbell
-from tasks.settings import TaskSettings
+from tasks.settings import TaskSettings, TrainingSettings
 
 READY_FOR_S = 2.0
 
@@ -41,6 +41,7 @@ def connect(settings: ApiSettings) -> Services:
     return Services(
         settings=settings,
         limits=PipelineSettings().image_limits,
+        training=TrainingSettings(),
         database=database,
         storage=open_storage(),
         doorbell=Doorbell(TaskSettings().redis_url.get_secret_value()),

@@ -38,10 +38,10 @@ class Metrics:
             multiprocess_mode="livesum", registry=self.registry,
         )  # fmt: skip
 
-    def page(self, scans: Mapping[str, int] | None) -> bytes:
-        """The scrape. ``scans``: count per status, or None when the database is away."""
+    def page(self, scans: Mapping[str, int] | None, trainings: Mapping[str, int]) -> bytes:
+        """The scrape. ``scans``, ``trainings``: count per status; None for scans when the database is away."""
         registry = CollectorRegistry()
-        registry.register(_Ledger(scans))
+        registry.register(_Ledger(scans, trainings))
         own: CollectorRegistry = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by api/gunicorn_conf.py, read by prometheus_client too
             own = CollectorRegistry()
@@ -50,8 +50,9 @@ class Metrics:
 
 
 class _Ledger(Collector):
-    def __init__(self, scans: Mapping[str, int] | None) -> None:
+    def __init__(self, scans: Mapping[str, int] | None, trainings: Mapping[str, int]) -> None:
         self._scans = scans
+        self._trainings = trainings
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         yield GaugeMetricFamily("scanmill_ledger_up", "Whether the database answered", float(self._scans is not None))
@@ -65,3 +66,7 @@ class _Ledger(Collector):
                 if ScanStatus(status).terminal:
                     ended.add_metric([status], number)
             yield ended
+            family = GaugeMetricFamily("scanmill_training_runs", "Trainings by state", labels=["state"])
+            for state, number in sorted(self._trainings.items()):
+                family.add_metric([state], number)
+            yield family

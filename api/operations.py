@@ -9,6 +9,7 @@ from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
 from api.schemas import listed, ref
+from api.training_operations import TRAINING_OPERATIONS
 from pipeline import errors
 
 _SIGNED = tuple(
@@ -136,5 +137,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *BATCH_OPERATIONS,
     *RESCAT_OPERATIONS,
     *MODEL_OPERATIONS,
+    *TRAINING_OPERATIONS,
     *_OTHERS,
 )

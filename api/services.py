@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.sniff import ImageLimits
     from storage.base import Storage
     from tasks.queue import Doorbell
+    from tasks.settings import TrainingSettings
 
 EXTENSION = "scanmill"
 COLLECTED = "collected"
@@ -32,6 +33,7 @@ class Services:
 
     settings: ApiSettings
     limits: ImageLimits
+    training: TrainingSettings
     database: Database
     storage: Storage
     doorbell: Doorbell

@@ -12,7 +12,7 @@ from flask import Response, jsonify
 
 from api.auth import principal, require_metrics_token
 from api.services import Services, services
-from db import migrate, pipelines, views
+from db import migrate, pipelines, training_runs, views
 from pipeline.errors import StorageUnavailable
 
 log = logging.getLogger("scanmill.api")
@@ -113,10 +113,12 @@ def metrics() -> Response:
     require_metrics_token()
     here = services()
     totals: dict[str, int] | None
+    trainings: dict[str, int] = {}
     try:
         with here.database.begin() as connection:
             totals = views.counts(connection, None)
+            trainings = training_runs.counts(connection)
             del totals["submitted"]  # the sum over the statuses is Prometheus' to take
     except StorageUnavailable:
         totals = None
-    return Response(here.metrics.page(totals), content_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(here.metrics.page(totals, trainings), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -112,9 +112,34 @@ class Client:
         """An artifact's bytes, by its short-lived signed address. Raises NotThatFile when the SHA-256 differs."""
         path = f"/v1/scans/{quote(scan_id, safe='')}/artifacts/{quote(artifact.name, safe='')}"
         content = self.send("GET", path, follow_redirects=True).content
-        if hashlib.sha256(content).hexdigest() != artifact.sha256:
-            raise NotThatFile(f"{artifact.name} of scan {scan_id} does not have the SHA-256 {artifact.sha256}")
-        return content
+        return _checked(content, f"{artifact.name} of scan {scan_id}", artifact.sha256)
+
+    def train(
+        self, recipe: str, parameters: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """Ask for a training; paths in `parameters` are the service's. Needs an administrator's key, as all below."""
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        body = {"recipe": recipe, "parameters": dict(parameters)}
+        return dict(self.send("POST", "/v1/training", headers=headers, json=body).json())
+
+    def recipes(self) -> list[dict[str, Any]]:
+        """What can be trained."""
+        return list(self.send("GET", "/v1/training/recipes").json()["items"])
+
+    def trainings(self, *, state: str | None = None) -> list[dict[str, Any]]:
+        """The newest trainings, or those in one state."""
+        query = {} if state is None else {"state": state}
+        return list(self.send("GET", "/v1/training", params=query).json()["items"])
+
+    def training(self, training_id: str, act: str | None = None) -> dict[str, Any]:
+        """A training as it stands; `act` is `cancel` or `resume`, and then it is what came of that."""
+        path = f"/v1/training/{quote(training_id, safe='')}"
+        return dict((self.send("POST", f"{path}/{act}") if act else self.send("GET", path)).json())
+
+    def training_file(self, training_id: str, name: str, sha256: str) -> bytes:
+        """A file that a training left. Raises NotThatFile when the SHA-256 differs."""
+        path = f"/v1/training/{quote(training_id, safe='')}/files/{quote(name, safe='')}"
+        return _checked(self.send("GET", path, follow_redirects=True).content, name, sha256)
 
     def pipelines(self) -> list[dict[str, Any]]:
         """The published pipelines; empty until `control` has run once."""
@@ -159,3 +184,9 @@ class Client:
                 raise refusal
             time.sleep(min(refusal.retry_after_s or 0.2 * 2**attempt, _LONGEST_PAUSE_S))
         raise AssertionError("the loop returns or raises")
+
+
+def _checked(content: bytes, what: str, sha256: str) -> bytes:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise NotThatFile(f"{what} does not have the SHA-256 {sha256}")
+    return content

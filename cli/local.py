@@ -29,13 +29,17 @@ _MOST_SLOTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: port 0 takes 8080 or, when that is taken, any free one; `fresh` forgets what an earlier run stored."""
+    """How to run: port 0 takes 8080 or, when that is taken, any free one; `fresh` forgets what an earlier run stored.
+
+    `train` adds one slot that trains.
+    """
 
     var: Path
     tenant: str
     port: int = 0
     slots: int = 0
     fresh: bool = False
+    train: bool = False
 
 
 class LocalService:
@@ -94,9 +98,10 @@ class LocalService:
 
     def _programs(self) -> list[Program]:
         slots = self._options.slots or min(os.cpu_count() or 1, _MOST_SLOTS)
+        training = ("--train", "1") if self._options.train else ()
         return [
             Program("control", scanmill("control")),
-            Program("worker", scanmill("worker", "--slots", str(slots), "--allow-cpu"), grace_s=15),
+            Program("worker", scanmill("worker", "--slots", str(slots), *training, "--allow-cpu"), grace_s=15),
             Program("api", scanmill("api"), grace_s=10),
         ]
 
@@ -111,7 +116,8 @@ class LocalService:
             "SCANMILL_API_HOST": "127.0.0.1",
             "SCANMILL_API_PORT": str(port),
             "SCANMILL_API_DRAIN_S": "3",  # Ctrl-C on one's own machine should not take half a minute
-            "SCANMILL_WORKER_STOP_GRACE_S": "5",
+            "SCANMILL_WORKER_STOP_GRACE_S": "12" if self._options.train else "5",
+            "SCANMILL_TRAINING_STOP_GRACE_S": "8",
         }
 
     def _write_environment(self) -> None:

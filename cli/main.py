@@ -21,6 +21,8 @@ VERBS = {
     "batch": "Scan many pictures: plan, send, steer, retry, compare, export.",
     "keys": "Create, list and revoke API keys.",
     "models": "Show, fetch, take in, verify, promote and roll back models.",
+    "train": "Train a network, here or on the service.",
+    "training": "Show, follow, cancel and resume the service's trainings.",
     "migrate": "Bring the database to the newest schema.",
     "api": "Run the HTTP service.",
     "control": "Run the process that admits work and re-opens expired leases.",

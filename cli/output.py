@@ -40,8 +40,8 @@ _OF_SCAN = {"succeeded": Exit.OK, "failed": Exit.FAILED}
 
 
 def of_scan(status: str) -> Exit:
-    """A finished scan's exit code: partial, rejected and cancelled are NOT_ANSWERED; one under way is OK."""
-    if status in ("queued", "running"):
+    """A scan's or training's exit code: partial, rejected and cancelled are NOT_ANSWERED; one under way is OK."""
+    if status in ("queued", "running", "interrupted"):
         return Exit.OK
     return _OF_SCAN.get(status, Exit.NOT_ANSWERED)
 

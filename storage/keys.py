@@ -27,6 +27,11 @@ def model_key(sha256: str) -> str:
     return f"models/{sha256}"
 
 
+def training_key(tenant_id: UUID, sha256: str) -> str:
+    """Where a checkpoint or an output of a tenant's training with that SHA-256 (hex) lies."""
+    return f"t/{tenant_id}/training/{sha256}"
+
+
 def object_key(tenant_id: UUID, path: str) -> str:
     """Where a tenant's own object lies. Raises PathNotAllowed for a path that is not plain, relative and NFC."""
     if path.startswith("~") or unicodedata.normalize("NFC", path) != path:

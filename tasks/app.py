@@ -16,6 +16,9 @@ QUEUES = tuple(
     [f"{queue}.{lane.name.lower()}" for queue in (Queue.CPU, Queue.GPU) for lane in Lane] + [str(Queue.TRAIN)]
 )
 
+TRAIN_TASK = "train.run"
+"""Flower's name of a training."""
+
 
 def make_app(redis_url: str) -> Celery:
     """An application on the given broker. Connecting is left to the first use."""

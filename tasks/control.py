@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from db import admission, batch_again, batch_ends, ledger, model_promotions, pipelines
+from db import admission, batch_again, batch_ends, ledger, model_promotions, pipelines, training_work
 from db.results import settle_followers
 from db.session import Connection, Database
 from pipeline.definition import Pipeline
@@ -41,6 +41,9 @@ def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
     with database.begin() as connection:
         reopened = ledger.expire(connection)
     bell.ring(reopened)
+    with database.begin() as connection:
+        lost = training_work.expire(connection)
+    bell.ring_training(lost)
     with database.begin() as connection:
         freed = settle_followers(connection)
     bell.ring(freed)

@@ -31,11 +31,17 @@ class CarriedEvents:
     @contextmanager
     def task(self, stage: str, run_ids: Sequence[int]) -> Iterator[None]:
         """Events around one carried micro-batch."""
+        with self.named(task_name(stage), run_ids):
+            yield
+
+    @contextmanager
+    def named(self, name: str, ids: Sequence[object]) -> Iterator[None]:
+        """Events around work that no message named."""
         task_id = str(uuid.uuid4())
         began = time.perf_counter()
         self._send(
             [
-                ("task-received", {"name": task_name(stage), "args": repr((list(run_ids),)), "kwargs": "{}"}),
+                ("task-received", {"name": name, "args": repr((list(ids),)), "kwargs": "{}"}),
                 ("task-started", {}),
             ],
             task_id,

@@ -20,3 +20,14 @@ CPU_SECONDS = Counter(
     ["stage", "part"],
 )
 FENCED = Counter("scanmill_fenced_total", "Runs whose answer came too late and was thrown away", ["stage"])
+TRAINING_ATTEMPTS = Counter(
+    "scanmill_training_attempts_total",
+    "Attempts at a training that ended, by the state they left the run in (lost: fenced off)",
+    ["recipe", "state", "code"],
+)
+TRAINING_SECONDS = Histogram(
+    "scanmill_training_seconds",
+    "Seconds of one attempt at a training",
+    ["recipe"],
+    buckets=(10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400),
+)

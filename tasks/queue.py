@@ -11,17 +11,23 @@ import queue
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
+from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from tasks.app import make_app, task_name
+from pipeline.contracts import Queue
+from tasks.app import TRAIN_TASK, make_app, task_name
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 1_000
 """Messages that wait to be sent; more are dropped."""
+
+
+Message: TypeAlias = tuple[str, str, "list[int] | list[str]"]
+"""A task's name, its queue, and the ids it is called with."""
 
 
 class Ready(Protocol):
@@ -41,13 +47,20 @@ class Doorbell:
     def __init__(self, redis_url: str, batch_size: int = 16) -> None:
         self._app: Celery = make_app(redis_url)
         self._batch_size = batch_size
-        self._waiting: queue.Queue[tuple[str, str, list[int]] | None] = queue.Queue(BACKLOG)
+        self._waiting: queue.Queue[Message | None] = queue.Queue(BACKLOG)
         self._thread = threading.Thread(target=self._send_all, name="doorbell", daemon=True)
         self._thread.start()
 
     def ring(self, ready: Iterable[Ready]) -> None:
         """Call for these runs, one message for up to ``batch_size`` runs of one stage."""
-        for message in _messages(ready, self._batch_size):
+        self._call(_messages(ready, self._batch_size))
+
+    def ring_training(self, run_ids: Iterable[UUID]) -> None:
+        """Call for these training runs, one message each: none is to wait for another."""
+        self._call((TRAIN_TASK, str(Queue.TRAIN), [str(run_id)]) for run_id in run_ids)
+
+    def _call(self, messages: Iterable[Message]) -> None:
+        for message in messages:
             try:
                 self._waiting.put_nowait(message)
             except queue.Full:
@@ -80,7 +93,7 @@ class Doorbell:
                 log.debug("ring lost: %s", type(error).__name__)
 
 
-def _messages(ready: Iterable[Ready], batch_size: int) -> Iterator[tuple[str, str, list[int]]]:
+def _messages(ready: Iterable[Ready], batch_size: int) -> Iterator[Message]:
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for each in ready:
         groups[task_name(each.stage), each.celery_queue].append(each.run_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.setting_names import also
@@ -38,3 +39,20 @@ class TaskSettings(BaseSettings):
         if self.env != "test" and (self.fault_plan or self.extra_pipelines):
             raise ValueError("SCANMILL_FAULT_PLAN and SCANMILL_EXTRA_PIPELINES need SCANMILL_ENV=test")
         return self
+
+
+class TrainingSettings(BaseSettings):
+    """What training may read, and how it is broken off. Shared by API and trainers."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_TRAINING_", extra="ignore")
+
+    roots: list[Path] = Field([], description="Folders below which a training's data may lie, as a JSON list")
+    stop_grace_s: float = Field(10.0, ge=0, description="Seconds a training may take to write its checkpoint")
+    threads: int = Field(2, ge=1, le=256, description="Threads of a training, and processes that draw its pictures")
+
+    @field_validator("roots")
+    @classmethod
+    def _absolute(cls, roots: list[Path]) -> list[Path]:
+        if any(not root.is_absolute() or ".." in root.parts or root == Path("/") for root in roots):
+            raise ValueError("every root is an absolute folder, without .. in it, and not the whole disk")
+        return roots

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -59,12 +60,12 @@ class Drawing:
         """Stop the processes; what they had drawn ahead is thrown away."""
         self.pool.shutdown(cancel_futures=True)
 
-    def batches(self, turn: int, stage: Stage) -> Iterator[Batch]:
-        """Batches of the `turn`-th stage without end, in order. The pixels of one are good until the next is asked for."""
+    def batches(self, turn: int, stage: Stage, first: int = 0) -> Iterator[Batch]:
+        """Batches of the `turn`-th stage from `first` on without end. The pixels of one are good until the next is asked for."""
         while self.waiting:  # of a stage before: nobody may still be writing into a slot
             _, left = self.waiting.popleft()
             _ = left.cancel() or left.result()
-        free, number = list(range(len(self.slots))), 0
+        free, number = list(range(len(self.slots))), first
         while True:
             while free:
                 slot = free.pop()
@@ -82,7 +83,12 @@ def seen(memory: mmap, shape: Shape) -> Pixels:
 
 
 def keep(draw: Draw, seed: int, slots: list[mmap]) -> None:
-    """Start of a drawing process: one thread for pictures, since there are many processes, one that ends it."""
+    """Start of a drawing process: one thread for pictures, since there are many processes, one that ends it.
+
+    Out of the trainer's process group, so that who stops the group does not take the batches from under its last step.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setpgrp()
     cv2.setNumThreads(1)
     kept.update(draw=draw, seed=seed, slots=slots)
     threading.Thread(target=outlive_nobody, args=(os.getppid(),), daemon=True).start()

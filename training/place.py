@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import keras
 
-from training.budget import Budget, Stage
+from training.budget import Budget
+from training.checkpoint import Checkpoint
 from training.evaluate import Metric
+from training.progress import Progress
+from training.stopping import Stop
 
 CARDS: Final = Path("/proc/driver/nvidia/gpus")
 
@@ -28,6 +31,12 @@ class Place:
     truth: Path | None = None
     start: Path | None = None
     """Weights of the same network to go on from."""
+    resume: bool = False
+    """Go on from the checkpoint, if there is one."""
+    progress: Progress = field(default_factory=Progress)
+    stop: Stop = field(default_factory=Stop)
+    noted: list[dict[str, Any]] = field(default_factory=list)
+    """What was measured, model by model."""
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -40,12 +49,17 @@ class Place:
         """Where a recipe keeps its weights."""
         return self.out / f"{recipe}.weights.h5"
 
-    def trained(self, recipe: str, budget: Budget, done: Sequence[tuple[Stage, int]]) -> None:
-        """Keep beside the weights how they came about: `done` holds the stages and the steps they took."""
+    def checkpoint(self, recipe: str) -> Path:
+        """Where a run of a recipe keeps what it needs to go on."""
+        return self.out / f"{recipe}.checkpoint"
+
+    def trained(self, recipe: str, budget: Budget, run: Checkpoint) -> None:
+        """Keep beside the weights how they came about."""
         facts = {
             "budget": budget.name,
             "scale": budget.scale,
-            "stages": [asdict(stage) | {"done": steps} for stage, steps in done],
+            "stages": run.done,
+            "resumed": run.resumed,
             "minutes": round((time.monotonic() - self.began) / 60, 1),
             "seed": self.seed,
             "start": self.start.name if self.start else None,
@@ -60,6 +74,7 @@ class Place:
         record = {"metrics": [asdict(metric) for metric in metrics], "run": run, **facts}
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         (self.out / f"{name}.json").write_text(text, encoding="utf-8")
+        self.noted.extend({"model": name, **metric} for metric in record["metrics"])
         for metric in metrics:
             print(f"{metric.name}: {metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n} ({metric.on})")
 

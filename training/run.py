@@ -3,20 +3,36 @@
 import argparse
 import importlib
 import logging
+import sys
+import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from pipeline.errors import InvalidField, RequestError, ScanmillError, TrainingDataMissing, TrainingFailed
 from training import GPU
 from training.budget import Budget
 from training.fitting import prepare
 from training.place import Place
+from training.progress import Progress
+from training.stopping import Stop, Stopped
 
-RECIPES: Final = ("body", "detector", "landmarks", "validator", "matte", "areas")
+RECIPES: Final = tuple(sorted(file.stem for file in (Path(__file__).parent / "recipes").glob("[a-z]*.py")))
+STOPPED: Final = 75
+"""Exit status of a run that was asked to stop and can be gone on with (`EX_TEMPFAIL`)."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the command line as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        """Usage, then the error; status 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, told(InvalidField(message)) + "\n")
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.run", description=__doc__)
+    parser = Parser(prog="python -m training.run", description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and exports")
@@ -26,6 +42,8 @@ def arguments() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--again", action="store_true", help="only export and score the weights in --out")
     what.add_argument("--train-only", action="store_true", help="neither export nor score: needs no TensorFlow")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
+    parser.add_argument("--progress", type=Path, default=None, help="JSON file to rewrite with how far the run is")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--budget", choices=("cpu", "gpu"), default="gpu" if GPU else "cpu")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the budget's steps")
@@ -36,27 +54,59 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
-    """Run one recipe."""
+def main() -> int:
+    """Run one recipe. Returns 0 when done, 75 when asked to stop (SIGTERM), 1 with the error as the last line."""
     given = arguments().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        run(given)
+    except Stopped:
+        print("stopped: go on with --resume", file=sys.stderr)
+        return STOPPED
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is said in one way
+        traceback.print_exc()
+        print(told(error), file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def told(error: Exception) -> str:
+    """The last line of a run that failed: code and sentence, and for what the user can mend, what it was."""
+    known = error if isinstance(error, ScanmillError) else TrainingFailed()
+    detail = " ".join(str(error).split()) if isinstance(error, RequestError) else ""
+    return f"error: {known.code} {known.public_message}" + (f" ({detail})" if detail else "")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Train, export and score, telling how far it is."""
+    stop = Stop()
+    stop.heed()
+    if not given.data.is_dir():
+        raise TrainingDataMissing(given.data.name)
+    given.out.mkdir(parents=True, exist_ok=True)
+    progress = Progress(given.progress, given.out)
+    folders = {name: getattr(given, name) for name in ("data", "out", "teacher", "truth", "start")}
+    place = Place(**folders, seed=given.seed, resume=given.resume, progress=progress, stop=stop)
     prepare(given.seed, given.threads, given.precision)
     recipe = importlib.import_module(f"training.recipes.{given.recipe}")
-    given.out.mkdir(parents=True, exist_ok=True)
-    place = Place(given.data, given.out, given.seed, given.teacher, given.truth, given.start)
     if not given.again:
         recipe.train(place, Budget(given.budget, given.scale, given.processes, given.minutes))
     if not given.train_only:
         finish(recipe, place)
+    place.checkpoint(given.recipe).unlink(missing_ok=True)
+    progress.tell("done", metrics=place.noted, eta_s=0)
+    progress.end()
 
 
 def finish(recipe: Any, place: Place) -> None:
     """Export what is served and score it; the body is not served."""
     if not hasattr(recipe, "serving"):
         return
+    place.progress.tell("exporting", eta_s=None)
     importlib.import_module("training.export").to_onnx(recipe.serving(place))
+    place.progress.tell("scoring")
     recipe.score(place)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -30,6 +30,10 @@ class WorkerSettings(BaseSettings):
         description="True: every GPU of the host unless some are named, and no start without one. False: CPU only",
     )
     gpus: list[int] = Field([], description="GPU ids; one slot each, pinned before anything is imported")
+    train_slots: int = Field(
+        0, ge=0, le=64, description="Slots that train on the CPU; they need requirements/training.in"
+    )
+    train_gpus: list[int] = Field([], description="GPU ids; one training slot each")
     allow_cpu: bool = Field(False, description="Whether CPU slots also take the gpu queues")
     host: str = Field(socket.gethostname(), description="Name after the @ of a slot's node name")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of /metrics on loopback; 0 for none")

@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from db import ledger
+from db import ledger, training_work
 from db.session import Database
 from db.settings import DatabaseSettings
 from pipeline.contracts import Queue
@@ -19,6 +19,7 @@ from pipeline.errors import StorageUnavailable
 from pipeline.models.settings import ModelSettings
 from tasks.queue import Doorbell
 from tasks.settings import TaskSettings
+from tasks.training.recipes import require_training
 from workers import logs
 from workers.decoder import DecodeServer
 from workers.metrics import serve_metrics
@@ -36,11 +37,16 @@ class NoGpu(RuntimeError):
 
 
 def plan(settings: WorkerSettings) -> list[SlotPlan]:
-    """The slots of this host. A host with GPUs leaves the gpu queues to them unless CPU is allowed too."""
+    """The slots of this host. A host with GPUs leaves the gpu queues to them unless CPU is allowed too.
+
+    A slot that trains serves no scans: it is busy for hours.
+    """
     sizes = gpu_memory() if settings.gpus else {}
     gpus = [SlotPlan(f"gpu{gpu}", (Queue.GPU,), gpu, sizes.get(gpu)) for gpu in settings.gpus]
     kinds = (Queue.CPU, Queue.GPU) if settings.allow_cpu else (Queue.CPU,)
-    return gpus + [SlotPlan(f"cpu{n}", kinds) for n in range(settings.slots)]
+    serving = gpus + [SlotPlan(f"cpu{n}", kinds) for n in range(settings.slots)]
+    training = [SlotPlan(f"train{n}", (Queue.TRAIN,)) for n in range(settings.train_slots)]
+    return serving + training + [SlotPlan(f"train-gpu{gpu}", (Queue.TRAIN,), gpu) for gpu in settings.train_gpus]
 
 
 def visible_gpus() -> set[int]:
@@ -112,18 +118,22 @@ class Supervisor:
             try:
                 with self._database.begin() as connection:
                     freed = ledger.release(connection, lost.owner, crashed=lost.crashed, code=lost.code)
+                    trainings = training_work.release(connection, lost.owner, died=lost.crashed)
             except StorageUnavailable:
                 log.warning("could not release leases of %s; trying again", lost.owner)
                 return
             self._bell.ring(freed)
+            self._bell.ring_training(trainings)
             self._lost.pop(0)
 
 
 def main(settings: WorkerSettings | None = None) -> None:
-    """Run until SIGTERM or SIGINT. Raises NoGpu when a GPU slot is asked for in vain."""
+    """Run until SIGTERM or SIGINT. Raises NoGpu or NoTraining when a slot is asked for that this host cannot have."""
     settings = chosen(settings or WorkerSettings())
     logs.configure()
-    require_gpus(settings.gpus)
+    require_gpus([*settings.gpus, *settings.train_gpus])
+    if settings.train_slots or settings.train_gpus:
+        require_training()
     with tempfile.TemporaryDirectory(prefix="scanmill-worker-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         if ModelSettings().cache is None:

@@ -11,6 +11,7 @@ from cli import output
 from cli.local import LocalService, Options, running
 from cli.output import Json
 from cli.settings import LocalSettings
+from tasks.training.recipes import NoTraining, require_training
 
 app = typer.Typer()
 
@@ -19,11 +20,19 @@ app = typer.Typer()
 def up(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes 8080 or any free one.")] = 0,
     slots: Annotated[int, typer.Option(help="Worker processes; 0 takes one per core, four at most.")] = 0,
+    train: Annotated[
+        bool, typer.Option("--train", help="One slot trains (it needs requirements/training.in).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Start PostgreSQL, Redis, control, workers and API below ./var, print address and key, run until Ctrl-C."""
     with output.exits(as_json):
-        service = LocalService(Options(LocalSettings().var, "local", port, slots), tell)
+        try:
+            if train:
+                require_training()
+        except NoTraining as error:
+            output.fail(output.Exit.USAGE, str(error), as_json)
+        service = LocalService(Options(LocalSettings().var, "local", port, slots, train=train), tell)
         try:
             with running(service):
                 answer = {"url": service.url, "key": service.key, "var": str(service.var)}

@@ -11,6 +11,7 @@ from cli.output import Exit, Json
 from db.settings import DatabaseSettings
 from storage.settings import StorageSettings
 from tasks.settings import TaskSettings
+from tasks.training.recipes import NoTraining
 from workers import supervisor
 from workers.settings import WorkerSettings
 
@@ -23,19 +24,20 @@ def worker(
     gpus: Annotated[
         str | None, typer.Option(metavar="0,1", help="GPU ids, one slot each; else SCANMILL_WORKER_GPUS.")
     ] = None,
+    train: Annotated[int | None, typer.Option(min=0, help="Training slots; else SCANMILL_WORKER_TRAIN_SLOTS.")] = None,
     allow_cpu: Annotated[bool | None, typer.Option("--allow-cpu", help="CPU slots take the gpu queues too.")] = None,
     as_json: Json = False,
 ) -> None:
     """Work until SIGTERM; refuses to start without its URLs, and for a GPU that is not there."""
-    given: dict[str, Any] = {"slots": slots, "gpus": _ids(gpus), "allow_cpu": allow_cpu}
+    given: dict[str, Any] = {"slots": slots, "gpus": _ids(gpus), "train_slots": train, "allow_cpu": allow_cpu}
     with output.exits(as_json):
         settings = WorkerSettings(**{name: value for name, value in given.items() if value is not None})
         DatabaseSettings(), TaskSettings(), StorageSettings()
-        if not settings.slots and not settings.gpus and not settings.use_gpu:
+        if not supervisor.plan(settings) and not settings.use_gpu:
             output.fail(Exit.USAGE, "there is nothing to do: no slots and no GPUs", as_json)
         try:
             supervisor.main(settings)
-        except supervisor.NoGpu as error:
+        except (supervisor.NoGpu, NoTraining) as error:
             output.fail(Exit.USAGE, str(error), as_json)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context
 
-from db import batch_tables, model_tables, models
+from db import batch_tables, model_tables, models, training_tables
 from db.session import Database
 from db.settings import DatabaseSettings
 
 MIGRATION_LOCK = 0x5CA17111
 """Two migrators wait for each other instead of racing."""
 
-TABLES = (models.Tenant, model_tables.ModelVersion, batch_tables.Batch)
+TABLES = (models.Tenant, model_tables.ModelVersion, training_tables.TrainingRun, batch_tables.Batch)
 """One of each file of tables, so that all of them are known; they share their metadata."""
 
 

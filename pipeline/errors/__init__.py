@@ -90,6 +90,14 @@ from pipeline.errors.requests import (
     Unauthenticated,
     UnsupportedContentType,
 )
+from pipeline.errors.training import CheckpointMismatch, TrainingDataMissing, TrainingFailed
+from pipeline.errors.training_runs import (
+    TrainingDataInvalid,
+    TrainingExportRefused,
+    TrainingInterrupted,
+    TrainingUnavailable,
+    UnknownRecipe,
+)
 from pipeline.errors.versions import (
     AlreadyCurrent,
     AmbiguousVersion,
@@ -119,6 +127,7 @@ __all__ = [
     "BadAspectRatio",
     "BatchClosed",
     "BatchEnded",
+    "CheckpointMismatch",
     "ConverterUnavailable",
     "CorruptImage",
     "DecodeMemoryLimit",
@@ -172,8 +181,15 @@ __all__ = [
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
+    "TrainingDataInvalid",
+    "TrainingDataMissing",
+    "TrainingExportRefused",
+    "TrainingFailed",
+    "TrainingInterrupted",
+    "TrainingUnavailable",
     "TruncatedImage",
     "Unauthenticated",
+    "UnknownRecipe",
     "UnsupportedContentType",
     "UnsupportedFormat",
     "UrlAddressNotAllowed",

@@ -62,11 +62,11 @@ class IdempotencyConflict(RequestError, status=409):
 
 
 class AlreadyFinished(RequestError, status=409):
-    """The scan has ended already."""
+    """It has ended already."""
 
 
 class NotFinished(RequestError, status=409):
-    """The scan has not ended yet."""
+    """It has not ended yet."""
 
 
 class ArtifactExpired(RequestError, status=410):

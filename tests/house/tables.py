@@ -156,7 +156,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = ", ".join(f"`{label}`" for label in collector._labelnames) or "–"
             found.append((name, family.type, labels, family.documentation, where))
-    for family in LedgerMetrics({"succeeded": 0}).collect():
+    for family in LedgerMetrics({"succeeded": 0}, {"queued": 0}).collect():
         labels = ", ".join(
             f"`{label}`" for label in sorted({key for sample in family.samples for key in sample.labels})
         )

@@ -20,8 +20,11 @@ import yaml
 
 from cli.homes import program
 from cli.main import VERBS, build
+from pipeline.contracts import Queue
 from tasks.app import QUEUES, make_app
 from tests.house import tables, tree
+from workers.settings import WorkerSettings
+from workers.supervisor import plan
 
 COMPOSE = yaml.safe_load((tree.ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 TEXT = (tree.ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -42,7 +45,7 @@ def test_it_is_valid_by_the_compose_specification() -> None:
 
 
 def test_every_part_is_there() -> None:
-    parts = {"postgres", "redis", "s3", "migrate", "api", "control", "worker-cpu", "worker-gpu0", "flower"}
+    parts = {"postgres", "redis", "s3", "migrate", "api", "control", "worker-cpu", "worker-gpu0", "trainer", "flower"}
     assert parts <= set(SERVICES)
 
 
@@ -130,8 +133,23 @@ def test_a_gpu_worker_has_one_gpu_of_its_own_and_the_gpu_runtime() -> None:
     assert len(set(hosts)) == len(hosts) > len(workers)
 
 
+def test_the_trainer_trains_and_serves_nothing() -> None:
+    trainer = SERVICES["trainer"]
+    assert trainer["profiles"] == ["training"]
+    assert trainer["build"]["args"] == {"TRAINING": "yes"}
+    settings = WorkerSettings(slots=0, train_slots=1)
+    assert trainer["command"] == ["worker", "--slots", "0", "--train", "1"]
+    assert [slot.kinds for slot in plan(settings)] == [(Queue.TRAIN,)]
+    [volume] = trainer["volumes"]
+    (root,) = json.loads(trainer["environment"]["SCANMILL_TRAINING_ROOTS"])
+    assert volume.endswith(f":{root}:ro")
+    assert (
+        SERVICES["api"]["environment"]["SCANMILL_TRAINING_ROOTS"] == trainer["environment"]["SCANMILL_TRAINING_ROOTS"]
+    )
+
+
 def test_services_wait_for_what_they_need() -> None:
-    for name in ("api", "control", "worker-cpu", "worker-gpu0"):
+    for name in ("api", "control", "worker-cpu", "worker-gpu0", "trainer"):
         assert SERVICES[name]["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"},
             "bucket": {"condition": "service_completed_successfully"},

@@ -100,6 +100,18 @@ def test_the_worker_has_nothing_that_trains() -> None:
     assert licences.closure("worker") & TRAINING == set()
 
 
+def test_what_trains_comes_into_an_image_only_when_it_is_asked_for() -> None:
+    text = dockerfile("Dockerfile.worker")
+    assert re.search(r"^ARG TRAINING=no$", text, re.MULTILINE)
+    [step] = [line for line in text.splitlines() if line.startswith("RUN ") and "training.in" in line]
+    assert re.search(r'if \[ "\$TRAINING" = yes \]; then .*cp -r .*requirements\.txt; *fi', step)
+    allowed = (tree.ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for source in re.findall(r"source=([\w./]+)", step):
+        assert (tree.ROOT / source).exists()
+        assert f"!{source.split('/')[0]}" in allowed
+    assert TRAINING & licences.closure("training"), "the list that it takes holds what trains"
+
+
 def test_the_worker_has_the_library_that_lightgbm_links_against() -> None:
     assert "lightgbm" in licences.closure("worker")
     final = dockerfile("Dockerfile.worker").rpartition("FROM ")[2]

@@ -6,11 +6,17 @@ The cases come from the app's own url_map: a new route without a case here fails
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from api.operations import OPERATIONS
+from db import training_runs, training_work
+from db.training_runs import NewRun
+from db.training_work import End
+from tasks.settings import TrainingSettings
 from tests.integration.api.harness import Api, problem
 
 pytest_plugins = ("tests.integration.api.fixtures",)
@@ -22,7 +28,26 @@ def foreign_scan(api: Api) -> dict[str, str]:
     """Ids that belong to tenant b, whose scan has ended with an artifact."""
     scan_id = api.scan("b")
     api.work()
-    return {"scan_id": scan_id, "name": "preview", "key_id": api.tokens["b"].split("_")[1]}
+    return {
+        "scan_id": scan_id,
+        "name": "preview",
+        "key_id": api.tokens["b"].split("_")[1],
+        "training_id": foreign_training(api),
+    }
+
+
+def foreign_training(api: Api) -> str:
+    """A training of tenant b that left a file."""
+    parameters = {"data": "/data"}
+    new = NewRun(tenant_id=api.tenants["b"], recipe="areas", parameters=parameters, asked_by="key of b")
+    end = End("succeeded", files={"preview": {"sha256": "a" * 64, "size": 1}})
+    with api.here.database.begin() as connection:
+        training_runs.announce(connection, {"areas": "Five heads."})
+        made, _ = training_runs.submit(connection, new)
+        held = training_work.claim(connection, uuid4(), ["areas"], 60)
+        assert held is not None
+        training_work.finish(connection, held, end)
+    return str(made.id)
 
 
 def is_not_found(api: Api, method: str, path: str, mine: str) -> None:
@@ -63,6 +88,14 @@ def makes_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert api.call("GET", f"/v1/scans/{made}", "b").status_code == 404
 
 
+def trains_for_itself(api: Api, method: str, path: str, mine: str) -> None:
+    """A training that a asks for is not b's."""
+    api.here.training = TrainingSettings(roots=[Path("/data")])
+    made = api.call(method, path, json={"recipe": "areas", "parameters": {"data": "/data/cats"}}).json["id"]
+    assert api.call("GET", f"/v1/training/{made}", "b").status_code == 404
+    assert made not in str(api.call("GET", "/v1/training", "b").json)
+
+
 def is_the_installations(api: Api, method: str, path: str, mine: str) -> None:
     """Models are nobody's: both tenants' administrators see the same, and no key of the other: see test_models."""
     body = {"json": {"version": "1"}} if method == "POST" else {}
@@ -100,6 +133,13 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("GET", "/v1/models/<name>/versions"): is_the_installations,
     ("POST", "/v1/models/<name>/promote"): is_the_installations,
     ("POST", "/v1/models/<name>/rollback"): is_the_installations,
+    ("GET", "/v1/training/recipes"): is_the_installations,
+    ("POST", "/v1/training"): trains_for_itself,
+    ("GET", "/v1/training"): sees_nothing,
+    ("GET", "/v1/training/<training_id>"): is_not_found,
+    ("POST", "/v1/training/<training_id>/cancel"): is_not_found,
+    ("POST", "/v1/training/<training_id>/resume"): is_not_found,
+    ("GET", "/v1/training/<training_id>/files/<name>"): is_not_found,
     ("GET", "/v1/system"): counts_nothing,
     **{
         ("GET", path): is_for_everybody
@@ -123,7 +163,9 @@ def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> 
     path, mine = rule.replace("<path:key>", f"t/{api.tenants['b']}/a/x"), rule
     for name, value in ids.items():
         path = path.replace(f"<{name}>", value)
-        mine = mine.replace(f"<{name}>", {"scan_id": MISSING, "key_id": "abc123"}.get(name, value))
+        mine = mine.replace(
+            f"<{name}>", {"scan_id": MISSING, "training_id": MISSING, "key_id": "abc123"}.get(name, value)
+        )
     CASES[case](api, method, path, mine)
     scan = api.call("GET", f"/v1/scans/{ids['scan_id']}", "b").json
     assert scan["status"] == "succeeded"
@@ -135,7 +177,12 @@ KEYED = [operation for operation in OPERATIONS if operation.scope]
 
 @pytest.mark.parametrize("operation", KEYED, ids=lambda operation: operation.endpoint)
 def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> None:
-    path = operation.path.replace("<scan_id>", MISSING).replace("<name>", "preview").replace("<key_id>", "abc")
+    path = (
+        operation.path.replace("<scan_id>", MISSING)
+        .replace("<name>", "preview")
+        .replace("<key_id>", "abc")
+        .replace("<training_id>", MISSING)
+    )
     assert problem(api.call(operation.method, path, None)) == (401, "UNAUTHENTICATED")
     others = [f"a {scope}" for scope in ("scans:read", "scans:write", "admin") if scope != operation.scope]
     for other in others:

@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,6 +54,14 @@ def test_a_ring_is_one_message_per_stage_and_micro_batch(redis_url: str) -> None
     assert [(m["headers"]["task"], arguments(m)) for m in gpu] == [("scan.look", [[0, 1, 2]]), ("scan.look", [[3, 4]])]
     assert [(m["headers"]["task"], arguments(m)) for m in cpu] == [("scan.fetch", [[9]])]
     assert {"gpu.interactive", "cpu.bulk"} <= set(QUEUES)
+
+
+def test_a_training_is_called_for_by_its_id_alone(redis_url: str) -> None:
+    ids = [uuid.uuid4(), uuid.uuid4()]
+    with bell(redis_url) as doorbell:
+        doorbell.ring_training(ids)
+    calls = [(each["headers"]["task"], arguments(each)) for each in messages(redis_url, "train")]
+    assert calls == [("train.run", [[str(each)]]) for each in ids]
 
 
 def test_a_message_carries_ids_and_nothing_else(redis_url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
-from training import fitting, networks, revive, teacher
+from training import networks, revive, teacher, trainee
 
 RNG = np.random.default_rng(0)
 
@@ -119,7 +119,7 @@ def test_a_folded_network_comes_back_with_its_batch_norms(tmp_path: Path) -> Non
 
 
 def test_the_rate_rises_and_falls() -> None:
-    rates = [fitting.rate(1.0, step, 100) for step in range(100)]
+    rates = [trainee.rate(1.0, step, 100) for step in range(100)]
     assert rates[0] < rates[4] == max(rates) == pytest.approx(1.0)
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] == pytest.approx(0.01, abs=0.01)
@@ -127,17 +127,17 @@ def test_the_rate_rises_and_falls() -> None:
 
 def test_settling_moves_statistics_and_nothing_else() -> None:
     network = small_network()
-    trainee = fitting.Trainee(network, fitting.signed, lambda outputs, wanted: keras.ops.mean((outputs - wanted) ** 2))
+    taught = trainee.Trainee(network, trainee.signed, lambda outputs, wanted: keras.ops.mean((outputs - wanted) ** 2))
     for norm in networks.batch_norms(network):
-        norm.momentum = fitting.MOMENTUM
-    trainee.compile(optimizer=fitting.optimizer(), jit_compile=False)
+        norm.momentum = trainee.MOMENTUM
+    taught.compile(optimizer=trainee.optimizer(), jit_compile=False)
     pixels = RNG.integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
     batches = iter([(pixels, np.zeros((4, 8, 8, 2), np.float32))] * 90)
     before = network.get_weights()
-    fitting.settle(trainee, batches, 80)
+    trainee.settle(taught, batches, 80)
     moved = [np.abs(now - then).max() > 0 for now, then in zip(network.get_weights(), before, strict=True)]
     assert [variable.trainable for variable in network.weights] == [not change for change in moved]
     (norm, *_) = networks.batch_norms(network)
-    seen = np.asarray(network.layers[1](fitting.signed(pixels)))
+    seen = np.asarray(network.layers[1](trainee.signed(pixels)))
     mean = norm.get_weights()[2]
-    assert mean == pytest.approx(seen.mean(axis=(0, 1, 2)) * (1 - fitting.MOMENTUM**80), abs=1e-3)
+    assert mean == pytest.approx(seen.mean(axis=(0, 1, 2)) * (1 - trainee.MOMENTUM**80), abs=1e-3)

@@ -1,0 +1,17 @@
+"""Runs of training that cannot be begun, gone on with or ended. No scan is touched by any of these."""
+
+from __future__ import annotations
+
+from pipeline.errors.families import RequestError, ScanmillError
+
+
+class TrainingFailed(ScanmillError):
+    """The training broke off with an error of its own."""
+
+
+class CheckpointMismatch(RequestError, status=409):
+    """The checkpoint is of another run; begin afresh, or in another folder."""
+
+
+class TrainingDataMissing(RequestError, status=422):
+    """The folder of training data lacks a file that this recipe needs."""

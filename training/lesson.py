@@ -1,0 +1,24 @@
+"""What a recipe hands to the training loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from training.budget import Stages
+from training.drawing import Draw
+from training.trainee import Loss, Scale, signed
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a recipe teaches: networks by size, the batches they see, the loss, the budget."""
+
+    recipe: str
+    at_size: Callable[[int, Any], Any]
+    """(size, former network or None) -> network with the former one's weights"""
+    draw: Draw
+    loss: Loss
+    stages: Stages
+    scale: Scale = signed
+    kept: Callable[[Any], Any] = lambda network: network
+    """The part of the network whose weights are the result."""
