@@ -15,6 +15,7 @@ from training.budget import Budget
 from training.checkpoint import Checkpoint
 from training.evaluate import Metric
 from training.progress import Progress
+from training.provenance import command, commit
 from training.stopping import Stop
 
 CARDS: Final = Path("/proc/driver/nvidia/gpus")
@@ -63,6 +64,9 @@ class Place:
             "minutes": round((time.monotonic() - self.began) / 60, 1),
             "seed": self.seed,
             "start": self.start.name if self.start else None,
+            "commit": commit(),
+            "command": command(),
+            "data_sha256": run.plan["data"],
             "machine": machine(),
             "with": f"Keras {version('keras')} on {keras.config.backend()}, {keras.config.dtype_policy().name}",
         }

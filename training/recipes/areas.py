@@ -105,7 +105,7 @@ def loss(outputs: Any, area: Any, label: Any) -> Any:
 
 def train(place: Place, budget: Budget) -> None:
     """Write `areas.weights.h5`."""
-    items = subjects(place, "train")
+    items, held = subjects(place, "train"), subjects(place, "validation")
     log.info("%d faces", len(items))
     lesson = Lesson(
         recipe="areas",
@@ -113,6 +113,7 @@ def train(place: Place, budget: Budget) -> None:
         draw=lambda rng, stage: drawn(rng, items, stage),
         loss=loss,
         stages=STAGES,
+        validation=lambda rng, stage: drawn(rng, held, stage),
     )
     learn(lesson, place, budget)
 

@@ -185,7 +185,7 @@ def drawn(rng: np.random.Generator, pictures: Album, stage: Stage) -> Batch:
 
 def train(place: Place, budget: Budget) -> None:
     """Write `validator.weights.h5`."""
-    pictures = album(place, "train")
+    pictures, held = album(place, "train"), album(place, "validation")
     log.info("%d pictures, %d cats, %d masks", len(pictures.items), len(pictures.of_kind["cat"]), len(pictures.masks))
     lesson = Lesson(
         recipe="validator",
@@ -194,6 +194,7 @@ def train(place: Place, budget: Budget) -> None:
         loss=loss,
         stages=STAGES,
         kept=alone,
+        validation=lambda rng, stage: drawn(rng, held, stage),
     )
     learn(lesson, place, budget)
 

@@ -20,6 +20,7 @@ from training.run import RECIPES, arguments, told
 
 ROOT = Path(__file__).parents[3]
 STEPS = 9
+pytestmark = pytest.mark.timeout(900)
 
 
 def command(data: Path, out: Path, *options: str) -> list[str]:
