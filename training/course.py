@@ -17,7 +17,6 @@ from training.drawing import Batch, Drawing
 from training.lesson import Lesson
 from training.networks import batch_norms
 from training.place import Place
-from training.stopping import Stopped
 from training.trainee import MOMENTUM, Trainee, optimizer, rate, settle
 from training.watching import Watch
 
@@ -70,7 +69,7 @@ class Course:
             if self.place.stop.asked or time.monotonic() - saved > SAVE_SECONDS:
                 self.save()
                 saved = time.monotonic()
-            self.stop_if_asked()
+            self.place.stop.obey()
         self.save()
         self.average()
         if self.watch is not None:
@@ -137,15 +136,10 @@ class Course:
         self.trainee.optimizer.finalize_variable_values(self.trainee.trainable_variables)
         self.network.set_weights(self.network.get_weights())  # JAX: averages and weights must not share their memory
 
-    def stop_if_asked(self) -> None:
-        """End here if somebody wishes it."""
-        if self.place.stop.asked:
-            raise Stopped
-
     def until_asked(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Batches until somebody wishes the end."""
         for batch in batches:
-            self.stop_if_asked()
+            self.place.stop.obey()
             yield batch
 
 

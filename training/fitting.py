@@ -49,8 +49,9 @@ def learn(lesson: Lesson, place: Place, budget: Budget) -> None:
     budget = dataclasses.replace(budget, began=budget.began - run.seconds)
     network = trained(lesson, place, budget, stages, run)
     lesson.kept(network).save_weights(str(place.weights(lesson.recipe)))
-    place.trained(lesson.recipe, budget, run)
+    place.trained(lesson.recipe, budget, run.done, data_sha256=plan["data"], resumed=run.resumed)
     run.save(file)
+    place.stop.obey()
 
 
 def planned(lesson: Lesson, place: Place, stages: tuple[Stage, ...]) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def planned(lesson: Lesson, place: Place, stages: tuple[Stage, ...]) -> dict[str
         "seed": place.seed,
         "data": digest(place.data),
         "stages": [dataclasses.asdict(stage) for stage in stages],
+        "form": place.form,
         "start": place.start.name if place.start else None,
         "backend": keras.config.backend(),
         "precision": keras.config.dtype_policy().name,

@@ -44,13 +44,13 @@ class Watch:
     @property
     def tired(self) -> bool:
         """Whether the last looks saw nothing better."""
-        seen = [step for step, _ in self.run.check["seen"]]
-        return sum(step > self.run.check["best_step"] for step in seen) >= PATIENCE
+        later = [step for step, _ in self.run.check["seen"] if step > self.run.check["best_step"]]
+        return len(later) >= PATIENCE
 
     def due(self, step: int, steps: int) -> bool:
         """Whether to look after this step, if that was not done yet."""
-        seen = self.run.check["seen"]
-        return (step % self.every == 0 or step == steps) and not (seen and seen[-1][0] == step)
+        seen = [at for at, _ in self.run.check["seen"]]
+        return (step % self.every == 0 or step == steps) and step not in seen
 
     def look(self, step: int, trainee: Any, average: Callable[[], None]) -> None:
         """Try the averaged weights and remember them if they are the best; the weights of the moment come back."""

@@ -89,7 +89,16 @@ from pipeline.errors.requests import (
     Unauthenticated,
     UnsupportedContentType,
 )
-from pipeline.errors.training import CheckpointMismatch, TrainingDataMissing, TrainingFailed
+from pipeline.errors.training import (
+    CheckpointMismatch,
+    TrainingClassMissing,
+    TrainingDataMissing,
+    TrainingDuplicates,
+    TrainingFailed,
+    TrainingLabelsInvalid,
+    TrainingPictureUnreadable,
+    TrainingTooFewPictures,
+)
 from pipeline.errors.versions import (
     AlreadyCurrent,
     AmbiguousVersion,
@@ -171,8 +180,13 @@ __all__ = [
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
+    "TrainingClassMissing",
     "TrainingDataMissing",
+    "TrainingDuplicates",
     "TrainingFailed",
+    "TrainingLabelsInvalid",
+    "TrainingPictureUnreadable",
+    "TrainingTooFewPictures",
     "TruncatedImage",
     "Unauthenticated",
     "UnsupportedContentType",
