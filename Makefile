@@ -74,6 +74,8 @@ lock: ## Lock the versions in requirements/ again (needs uv; ARGS=--upgrade move
 		requirements/onnxruntime-gpu.in -c requirements.txt -c .venv/gpu.constraints -o requirements/onnxruntime-gpu.txt
 	@uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --no-annotate \
 		requirements/torch.in -c requirements.txt -o requirements/torch.txt
+	@uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --no-annotate \
+		requirements/mlflow.in -c requirements.txt -o requirements/mlflow.txt
 
 clean: ## Remove what make made: .venv, caches, the demo's data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var/demo *.egg-info

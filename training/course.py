@@ -17,8 +17,8 @@ from training.drawing import Batch, Drawing
 from training.lesson import Lesson
 from training.networks import batch_norms
 from training.place import Place
-from training.stopping import Stopped
 from training.trainee import MOMENTUM, Trainee, optimizer, rate, settle
+from training.watching import Watch
 
 log: Final = logging.getLogger("training")
 
@@ -35,6 +35,7 @@ class Course:
         self.lesson, self.place, self.run, self.network = lesson, place, run, network
         self.stage, self.later = stages[run.stage], stages[run.stage + 1 :]
         self.steps = self.stage.steps if run.steps is None else run.steps
+        self.watch = None if lesson.validation is None else Watch(lesson.validation, place.seed, self.stage, run)
         self.marks: deque[float] = deque([time.monotonic()], 50)
         for layer in batch_norms(network):
             layer.momentum = MOMENTUM
@@ -64,15 +65,26 @@ class Course:
         saved = time.monotonic()
         while len(self.run.losses) < self.steps:
             self.step(next(batches))
-            self.steps = clock.steps(len(self.run.losses), self.steps, SETTLING)
+            self.steps = self.planned(clock)
             if self.place.stop.asked or time.monotonic() - saved > SAVE_SECONDS:
                 self.save()
                 saved = time.monotonic()
-            self.stop_if_asked()
+            self.place.stop.obey()
         self.save()
         self.average()
+        if self.watch is not None:
+            self.watch.keep_best(self.trainee)
         settle(self.trainee, self.until_asked(batches), min(SETTLING, self.steps))
         log.info("%s: done at %d px, loss %.4f", self.lesson.recipe, self.stage.size, recent(self.run.losses))
+
+    def planned(self, clock: Clock) -> int:
+        """Steps this stage is to have: as planned, as fit into the time, or no more when they no longer help."""
+        done = len(self.run.losses)
+        steps = clock.steps(done, self.steps, SETTLING)
+        if self.watch is not None and self.watch.due(done, steps):
+            self.watch.look(done, self.trainee, self.average)
+            return done if self.watch.tired else steps
+        return steps
 
     def step(self, batch: Batch) -> None:
         """Learn from one batch and say so."""
@@ -114,23 +126,20 @@ class Course:
         self.run.save(self.place.checkpoint(self.lesson.recipe))
 
     def note(self) -> dict[str, Any]:
-        """What the stage was and how many steps it took."""
-        return asdict(self.stage) | {"done": len(self.run.losses)}
+        """What the stage was, how many steps it took, and why it ended: as `planned`, by `time`, or `no better`."""
+        done, checked = len(self.run.losses), {} if self.watch is None else {"validation": self.run.check}
+        short = "no better" if self.watch is not None and self.watch.tired else "time"
+        return asdict(self.stage) | {"done": done, "ended": "planned" if done == self.stage.steps else short} | checked
 
     def average(self) -> None:
         """Put the averaged weights into the network."""
         self.trainee.optimizer.finalize_variable_values(self.trainee.trainable_variables)
         self.network.set_weights(self.network.get_weights())  # JAX: averages and weights must not share their memory
 
-    def stop_if_asked(self) -> None:
-        """End here if somebody wishes it."""
-        if self.place.stop.asked:
-            raise Stopped
-
     def until_asked(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Batches until somebody wishes the end."""
         for batch in batches:
-            self.stop_if_asked()
+            self.place.stop.obey()
             yield batch
 
 

@@ -13,17 +13,21 @@ from training.course import Course, log
 from training.drawing import Drawing
 from training.lesson import Lesson
 from training.place import Place
+from training.provenance import digest
 from training.trainee import Loss, Scale, signed
 
 __all__ = ["Lesson", "Loss", "Scale", "learn", "log", "prepare", "signed"]
 
 
 def prepare(seed: int, threads: int, precision: str) -> None:
-    """Seed everything, pin the thread pools, choose the precision; must come before the first operation."""
+    """Seed everything, pin the thread pools, choose the precision; must come before the first operation.
+
+    TensorFlow runs one operation at a time: with two at once the last bits of a step depend on which came first.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(threads))
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     cv2.setNumThreads(1)  # forked processes must not wait for threads that they do not have
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
@@ -45,8 +49,9 @@ def learn(lesson: Lesson, place: Place, budget: Budget) -> None:
     budget = dataclasses.replace(budget, began=budget.began - run.seconds)
     network = trained(lesson, place, budget, stages, run)
     lesson.kept(network).save_weights(str(place.weights(lesson.recipe)))
-    place.trained(lesson.recipe, budget, run)
+    place.trained(lesson.recipe, budget, run.done, data_sha256=plan["data"], resumed=run.resumed)
     run.save(file)
+    place.stop.obey()
 
 
 def planned(lesson: Lesson, place: Place, stages: tuple[Stage, ...]) -> dict[str, Any]:
@@ -54,7 +59,9 @@ def planned(lesson: Lesson, place: Place, stages: tuple[Stage, ...]) -> dict[str
     return {
         "recipe": lesson.recipe,
         "seed": place.seed,
+        "data": digest(place.data),
         "stages": [dataclasses.asdict(stage) for stage in stages],
+        "form": place.form,
         "start": place.start.name if place.start else None,
         "backend": keras.config.backend(),
         "precision": keras.config.dtype_policy().name,

@@ -22,3 +22,6 @@ class Lesson:
     scale: Scale = signed
     kept: Callable[[Any], Any] = lambda network: network
     """The part of the network whose weights are the result."""
+    validation: Draw | None = None
+    """Draws batches of the validation part, never of the test part: then a stage ends early when they get no better,
+    and keeps the best averaged weights."""

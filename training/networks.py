@@ -48,6 +48,14 @@ def mobile_body(size: int | None, weights: Path | None = None) -> Network:
     return body
 
 
+def efficient_body() -> Network:
+    """EfficientNetB1 without its head: [N,S,S,3] in -1..1 to [N,S/32,S/32,1280]; S a multiple of 32."""
+    image = keras.Input((None, None, 3))
+    pixels = layers.Rescaling(127.5, 127.5)(image)  # the network brings its own scaling of 0..255
+    plain = keras.applications.EfficientNetB1(include_top=False, weights=None, input_tensor=pixels)
+    return keras.models.clone_model(plain, clone_function=clone)
+
+
 def clone(layer: Any) -> Any:
     """The same layer anew, depthwise convolutions in our form."""
     made = DepthwiseConv2D if isinstance(layer, layers.DepthwiseConv2D) else type(layer)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Any, Final
 import keras
 
 from training.budget import Budget
-from training.checkpoint import Checkpoint
 from training.evaluate import Metric
 from training.progress import Progress
+from training.provenance import command, commit
 from training.stopping import Stop
 
 CARDS: Final = Path("/proc/driver/nvidia/gpus")
@@ -31,6 +31,8 @@ class Place:
     truth: Path | None = None
     start: Path | None = None
     """Weights of the same network to go on from."""
+    form: str = ""
+    """Of the network, where a recipe has several; empty for its own."""
     resume: bool = False
     """Go on from the checkpoint, if there is one."""
     progress: Progress = field(default_factory=Progress)
@@ -53,20 +55,23 @@ class Place:
         """Where a run of a recipe keeps what it needs to go on."""
         return self.out / f"{recipe}.checkpoint"
 
-    def trained(self, recipe: str, budget: Budget, run: Checkpoint) -> None:
-        """Keep beside the weights how they came about."""
-        facts = {
+    def trained(self, recipe: str, budget: Budget, done: Sequence[Mapping[str, Any]], **facts: Any) -> None:
+        """Keep beside the weights how they came about: `done` holds what the stages were and how they ended."""
+        known = {
             "budget": budget.name,
             "scale": budget.scale,
-            "stages": run.done,
-            "resumed": run.resumed,
+            "stages": list(done),
+            "form": self.form or None,
             "minutes": round((time.monotonic() - self.began) / 60, 1),
             "seed": self.seed,
             "start": self.start.name if self.start else None,
+            "commit": commit(),
+            "command": command(),
             "machine": machine(),
             "with": f"Keras {version('keras')} on {keras.config.backend()}, {keras.config.dtype_policy().name}",
         }
-        (self.out / f"{recipe}.run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        told = {**known, **facts}
+        (self.out / f"{recipe}.run.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
     def note(self, recipe: str, name: str, metrics: Sequence[Metric], **facts: Any) -> None:
         """Keep what was measured of the model `name` as `<name>.json`, with how it was trained, and say it."""

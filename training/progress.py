@@ -34,6 +34,7 @@ class Progress:
         self.facts |= {"loss": None, "pictures_per_s": None, "eta_s": None, "metrics": []}
         self.changing, self.over = threading.Lock(), threading.Event()
         if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
             self.write()
             threading.Thread(target=self.beat, daemon=True).start()
 

@@ -17,7 +17,8 @@ from keras import layers
 from onnx import numpy_helper
 
 from training import augment
-from training.data import WITH_NEGATIVES, Floats, everything, only
+from training.data import WITH_NEGATIVES, Floats, everything, only, read_rgb
+from training.folder import files, own
 
 FILES: Final = {"validator": "cat_validator.onnx", "areas": "cat_areas.onnx"}
 """The networks whose form does not depend on the input's size, by recipe."""
@@ -113,19 +114,25 @@ def measured(network: Any, layer: Any, norm: Any, bias: Floats, images: Floats) 
     norm.set_weights([np.sqrt(variance + norm.epsilon), bias + mean, mean, variance])
 
 
+def shown(data: Path) -> list[Path]:
+    """About 120 pictures: of our sets' validation part, or of a user's folder."""
+    if own(data):
+        found = files(data)
+        return found[:: max(1, len(found) // 120)]
+    return [item.path for item in only(everything(data, SHOWN), "validation")[::EVERY]]
+
+
 def main() -> None:
     """Write the weights of one recipe's shipped network."""
     parser = argparse.ArgumentParser(prog="python -m training.revive", description=__doc__)
     parser.add_argument("recipe", choices=sorted(FILES))
     parser.add_argument("--pack", type=Path, required=True, help="folder of the pack")
-    parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets; its validation part is used")
+    parser.add_argument("--data", type=Path, required=True, help="folder of labelled sets, or your own")
     parser.add_argument("--to", type=Path, required=True, help="file of weights to write, *.weights.h5")
     given = parser.parse_args()
     network = importlib.import_module(f"training.recipes.{given.recipe}").build()
-    some = only(everything(given.data, SHOWN), "validation")[::EVERY]
-    into(
-        network, given.pack / FILES[given.recipe], augment.unit([augment.squash(item.pixels(), SIDE) for item in some])
-    )
+    images = [augment.squash(read_rgb(file), SIDE) for file in shown(given.data)]
+    into(network, given.pack / FILES[given.recipe], augment.unit(images))
     network.save_weights(str(given.to))
 
 

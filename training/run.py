@@ -5,6 +5,7 @@ import importlib
 import logging
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -14,7 +15,10 @@ from training.budget import Budget
 from training.fitting import prepare
 from training.place import Place
 from training.progress import Progress
+from training.provenance import FOLDERS
+from training.settings import TrackingSettings
 from training.stopping import Stop, Stopped
+from training.tracking import tracked
 
 RECIPES: Final = tuple(sorted(file.stem for file in (Path(__file__).parent / "recipes").glob("[a-z]*.py")))
 STOPPED: Final = 75
@@ -39,11 +43,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=Path, default=None, help="folder of public weights to learn from")
     parser.add_argument("--truth", type=Path, default=None, help="folder of pictures with hand-made points")
     parser.add_argument("--start", type=Path, default=None, help="weights of the same network to go on from")
+    parser.add_argument("--form", default="", help="body of the network, where a recipe has several")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--again", action="store_true", help="only export and score the weights in --out")
     what.add_argument("--train-only", action="store_true", help="neither export nor score: needs no TensorFlow")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
     parser.add_argument("--progress", type=Path, default=None, help="JSON file to rewrite with how far the run is")
+    parser.add_argument("--mlflow", default="", help="where to log the run: an MLflow tracking URI")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--budget", choices=("cpu", "gpu"), default="gpu" if GPU else "cpu")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the budget's steps")
@@ -78,34 +84,47 @@ def told(error: Exception) -> str:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Train, export and score, telling how far it is."""
+    """Train, export and score, telling how far it is to whoever listens."""
     stop = Stop()
     stop.heed()
     if not given.data.is_dir():
         raise TrainingDataMissing(given.data.name)
     given.out.mkdir(parents=True, exist_ok=True)
-    progress = Progress(given.progress, given.out)
-    folders = {name: getattr(given, name) for name in ("data", "out", "teacher", "truth", "start")}
-    place = Place(**folders, seed=given.seed, resume=given.resume, progress=progress, stop=stop)
+    tracker = tracked(given.mlflow or TrackingSettings().mlflow_tracking_uri, given)
+    progress = Progress(given.progress, given.out, [tracker] if tracker else [])
+    folders = {name: getattr(given, name) for name in FOLDERS}
+    place = Place(**folders, seed=given.seed, form=given.form, resume=given.resume, progress=progress, stop=stop)
     prepare(given.seed, given.threads, given.precision)
-    recipe = importlib.import_module(f"training.recipes.{given.recipe}")
-    if not given.again:
-        recipe.train(place, Budget(given.budget, given.scale, given.processes, given.minutes))
-    if not given.train_only:
-        finish(recipe, place)
+    with tracker or nullcontext():
+        work(given, place)
+        if tracker:
+            tracker.keep(place)
     place.checkpoint(given.recipe).unlink(missing_ok=True)
     progress.tell("done", metrics=place.noted, eta_s=0)
     progress.end()
 
 
+def work(given: argparse.Namespace, place: Place) -> None:
+    """What the options ask for: all of it, only the training, or only what comes after."""
+    recipe = importlib.import_module(f"training.recipes.{given.recipe}")
+    if given.form and given.form not in getattr(recipe, "FORMS", ()):
+        raise InvalidField(f"--form: {given.recipe} has no {given.form}")
+    if not given.again:
+        recipe.train(place, Budget(given.budget, given.scale, given.processes, given.minutes))
+    if not given.train_only:
+        finish(recipe, place)
+
+
 def finish(recipe: Any, place: Place) -> None:
-    """Export what is served and score it; the body is not served."""
-    if not hasattr(recipe, "serving"):
-        return
+    """Export what is served as ONNX and in whatever other forms it has, and score what can be scored; the body is neither."""
     place.progress.tell("exporting", eta_s=None)
-    importlib.import_module("training.export").to_onnx(recipe.serving(place))
-    place.progress.tell("scoring")
-    recipe.score(place)
+    if hasattr(recipe, "serving"):
+        importlib.import_module("training.export").to_onnx(recipe.serving(place))
+    if hasattr(recipe, "others"):
+        recipe.others(place)
+    if hasattr(recipe, "score"):
+        place.progress.tell("scoring")
+        recipe.score(place)
 
 
 if __name__ == "__main__":

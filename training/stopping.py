@@ -28,6 +28,11 @@ class Stop:
         if not self.waits:
             raise Stopped
 
+    def obey(self) -> None:
+        """End here with `Stopped` if somebody asked."""
+        if self.asked:
+            raise Stopped
+
     @contextmanager
     def polite(self) -> Iterator[None]:
         """Inside, a wish is only noted, and whoever works looks at `asked`."""

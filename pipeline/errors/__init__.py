@@ -90,7 +90,16 @@ from pipeline.errors.requests import (
     Unauthenticated,
     UnsupportedContentType,
 )
-from pipeline.errors.training import CheckpointMismatch, TrainingDataMissing, TrainingFailed
+from pipeline.errors.training import (
+    CheckpointMismatch,
+    TrainingClassMissing,
+    TrainingDataMissing,
+    TrainingDuplicates,
+    TrainingFailed,
+    TrainingLabelsInvalid,
+    TrainingPictureUnreadable,
+    TrainingTooFewPictures,
+)
 from pipeline.errors.training_runs import (
     TrainingDataInvalid,
     TrainingExportRefused,
@@ -181,11 +190,16 @@ __all__ = [
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
+    "TrainingClassMissing",
     "TrainingDataInvalid",
     "TrainingDataMissing",
+    "TrainingDuplicates",
     "TrainingExportRefused",
     "TrainingFailed",
     "TrainingInterrupted",
+    "TrainingLabelsInvalid",
+    "TrainingPictureUnreadable",
+    "TrainingTooFewPictures",
     "TrainingUnavailable",
     "TruncatedImage",
     "Unauthenticated",

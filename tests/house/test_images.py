@@ -20,6 +20,8 @@ from training.convert import parent
 
 TRAINING = {"tensorflow", "tensorflow-cpu", "keras", "torch", "tf2onnx"}
 RUNTIMES = {"onnxruntime", "onnxruntime-gpu"}
+APART = ("mlflow", "torch")
+"""What no image has, locked beside requirements.txt."""
 PIXELS = {
     *RUNTIMES,
     "ai-edge-litert",
@@ -148,18 +150,23 @@ def test_the_lock_holds_everything_with_hashes() -> None:
     assert len(re.findall(r"^[\w.-]+==\S+ \\\n {4}--hash=sha256:", text, re.MULTILINE)) == len(locked())
     for page in sorted((tree.ROOT / "requirements").glob("*.in")):
         wanted = {canonicalize_name(each.name) for each in licences.direct(page.stem)}
-        held = locked("requirements/torch.txt") if page.stem == "torch" else locked()
+        held = locked(f"requirements/{page.stem}.txt") if page.stem in APART else locked()
         assert wanted - {"onnxruntime-gpu"} <= set(held), page.name
     assert len({"tensorflow", "tensorflow-cpu"} & set(locked())) == 1
     assert locked()["opencv-python-headless"].startswith("4.")
     assert int(locked()["gunicorn"].split(".")[0]) < 27
 
 
-def test_what_pytorch_asks_for_is_locked_apart() -> None:
-    text = (tree.ROOT / "requirements" / "torch.txt").read_text(encoding="utf-8")
-    apart = locked("requirements/torch.txt")
+@pytest.mark.parametrize("name", APART)
+def test_what_no_image_has_is_locked_apart_with_hashes(name: str) -> None:
+    text = (tree.ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    apart = locked(f"requirements/{name}.txt")
     assert len(re.findall(r"^[\w.-]+==\S+ \\\n {4}--hash=sha256:", text, re.MULTILINE)) == len(apart)
     assert set(apart) & set(locked()) == set()
+
+
+def test_what_pytorch_asks_for_is_locked() -> None:
+    apart = locked("requirements/torch.txt")
     version = re.search(r"torch==([\d.]+)", (tree.ROOT / "requirements" / "install.sh").read_text(encoding="utf-8"))
     assert version
     assert f"torch=={version[1]}" in parent._TORCH

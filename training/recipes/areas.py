@@ -1,94 +1,58 @@
 """Five area classifiers on one body, each with its class-activation map from the same pass.
 
-'Normal' crops are real, 'abnormal' ones are painted (`training.lesions`). The crop rule stands in
-`training.crops`.
+What they look at stands in `training.area_crops`, the crop rule in `training.crops`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import keras
 import numpy as np
 from keras import layers, ops
 
-from training import augment, heads, lesions, networks, served
+from training import augment, heads, networks, served
+from training.area_crops import Material, material
 from training.budget import Budget, Stage, Stages
-from training.crops import AREA_LABELS, AREAS, CROP_SCALE, KIND, area_crop
-from training.data import Floats, Part, Pixels, as_pixels, decoded, only, pictures
+from training.crops import AREA_LABELS, AREAS, KIND, area_crop
+from training.data import Floats, pictures
 from training.drawing import Batch
 from training.evaluate import Metric, auc, bootstrap, expected_calibration_error, fit_temperature
-from training.faces import Face, face_of
-from training.fitting import Lesson, learn, log
+from training.fitting import Lesson, learn
+from training.folder import own
 from training.networks import WHOLE, cross_entropy
 from training.place import Place
-from training.served import Served
+from training.served import Call, Served
 
 SIZE: Final = 224
-LEAST_EYES: Final = 24.0
-"""Faces whose eyes are nearer than this many pixels are too coarse to learn from."""
+SMALL: Final = "mobilenet_v3_small"
+FORMS: Final = (SMALL, "efficientnet_b1")
+"""Bodies to choose from with `--form`. EfficientNetB1 is meant for a card, and none is shipped."""
+OUTPUTS: Final = tuple(f"{area}_{what}" for area in AREAS for what in ("logits", "cam"))
 STAGES: Final[Stages] = {
     "cpu": (Stage(192, 1200, 32, 8e-4),),
     "gpu": (Stage(SIZE, 5000, 160, 1e-3),),
 }
+LARGE_STAGES: Final[Stages] = {
+    "cpu": (Stage(SIZE, 1200, 16, 8e-4),),
+    "gpu": (Stage(SIZE, 5000, 96, 1e-3),),
+}
+"""Of EfficientNetB1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A face and its picture."""
-
-    face: Face
-    image: Pixels
-
-
-def subjects(place: Place, part: Part) -> list[Subject]:
-    """Faces of one part that are large enough."""
-    faces = [face_of(item) for item in only(pictures(place.data, "cat_face_landmarks_pseudo"), part)]
-    large = [face for face in faces if face.eye_distance >= LEAST_EYES]
-    images = decoded(face.picture for face in large)
-    return [Subject(face, image) for face, image in zip(large, images, strict=True)]
-
-
-def example(rng: np.random.Generator, subject: Subject, area: str, abnormal: bool, size: int) -> Pixels:
-    """A crop as the head of `area` sees it, painted if `abnormal`, at the picture's own coarseness.
-
-    The paint is drawn on the enlarged crop, then everything is reduced to the stored resolution
-    and enlarged again, so that sharp paint on soft fur cannot give the answer away.
-    """
-    source, flip = area, rng.random() < 0.5
-    if flip and area != "mouth":
-        source = {"left": "right", "right": "left"}[area.partition("_")[0]] + "_" + KIND[area]
-    crop = area_crop(subject.image, subject.face.points, source, size, rng)
-    crop = as_pixels(np.ascontiguousarray(crop[:, ::-1])) if flip else crop
-    if rng.random() < 0.35:
-        crop = lesions.harmless(rng, crop)
-    if abnormal:
-        crop = lesions.spoil(rng, crop, KIND[area])
-    own = int(CROP_SCALE[KIND[area]] * subject.face.eye_distance * float(rng.uniform(0.7, 1.3)))
-    if own < size:
-        small = cv2.resize(crop, (max(own, 16),) * 2, interpolation=cv2.INTER_AREA)
-        crop = as_pixels(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR))
-    return augment.colour(rng, crop, 0.8)
-
-
-def drawn(rng: np.random.Generator, items: Sequence[Subject], stage: Stage) -> Batch:
+def drawn(rng: np.random.Generator, shown: Material, stage: Stage) -> Batch:
     """Crops with area index and label; both labels of every area equally often."""
-    reach = np.array([subject.face.eye_distance for subject in items]) ** 0.5
     crops, areas, labels = [], [], []
     for number in range(stage.batch):
         area, abnormal = number % len(AREAS), bool(rng.random() < 0.5)
-        subject = items[int(rng.choice(len(items), p=reach / reach.sum()))]
-        crops.append(example(rng, subject, AREAS[area], abnormal, stage.size))
+        crops.append(shown.crop(rng, AREAS[area], abnormal, stage.size))
         areas.append(area)
         labels.append(int(abnormal))
     return augment.stacked(crops), np.array(areas, np.int32), np.array(labels, np.int32)
 
 
-def build(weights: Path | None = None) -> networks.Network:
-    """[N,S,S,3] in -1..1 to feature map [N,S/32,S/32,576] and logits [N,5,2]."""
-    body = networks.mobile_body(None, weights)
+def build(weights: Path | None = None, form: str = SMALL) -> networks.Network:
+    """[N,S,S,3] in -1..1 to feature map [N,S/32,S/32,576 or 1280] and logits [N,5,2]."""
+    body = networks.mobile_body(None, weights) if form == SMALL else networks.efficient_body()
     pooled = layers.GlobalAveragePooling2D(dtype=WHOLE)(body.output)
     dropped = layers.Dropout(0.2, dtype=WHOLE)(pooled)
     flat = layers.Dense(len(AREAS) * len(AREA_LABELS), name="heads", dtype=WHOLE)(dropped)
@@ -105,22 +69,27 @@ def loss(outputs: Any, area: Any, label: Any) -> Any:
 
 def train(place: Place, budget: Budget) -> None:
     """Write `areas.weights.h5`."""
-    items = subjects(place, "train")
-    log.info("%d faces", len(items))
+    seen, held, form = material(place, "train"), material(place, "validation"), place.form or SMALL
     lesson = Lesson(
         recipe="areas",
-        at_size=lambda _, former: former or build(place.body),
-        draw=lambda rng, stage: drawn(rng, items, stage),
+        at_size=lambda _, former: former or build(place.body, form),
+        draw=lambda rng, stage: drawn(rng, seen, stage),
         loss=loss,
-        stages=STAGES,
+        stages=STAGES if form == SMALL else LARGE_STAGES,
+        validation=lambda rng, stage: drawn(rng, held, stage),
     )
     learn(lesson, place, budget)
 
 
 def serving(place: Place) -> Served:
     """Logits and maps of all five heads of the trained network."""
-    model = build()
+    model = build(form=place.form or SMALL)
     model.load_weights(str(place.weights("areas")))
+    return Served(place.out / "cat_areas.onnx", SIZE, OUTPUTS, with_maps(model))
+
+
+def with_maps(model: networks.Network) -> Call:
+    """Logits and maps of a network: its last feature map under the weights that tell abnormal from normal."""
     weights = model.get_layer("heads").get_weights()[0].reshape(-1, len(AREAS), len(AREA_LABELS))
     contrast = weights[:, :, 1] - weights[:, :, 0]
 
@@ -130,32 +99,33 @@ def serving(place: Place) -> Served:
         named = {f"{area}_logits": logits[:, number] for number, area in enumerate(AREAS)}
         return named | {f"{area}_cam": maps[..., number] for number, area in enumerate(AREAS)}
 
-    names = [f"{area}_{what}" for area in AREAS for what in ("logits", "cam")]
-    return Served(place.out / "cat_areas.onnx", SIZE, names, call)
+    return call
 
 
 def score(place: Place) -> None:
     """Fit each area's temperature on the validation part, note its scores on the test part."""
-    file = place.out / "cat_areas.onnx"
+    file, held, test = place.out / "cat_areas.onnx", material(place, "validation"), material(place, "test")
     for area in AREAS:
-        logits, labels = answers(file, place, area, "validation")
-        temperature = fit_temperature(logits, labels)
-        found = metrics(*answers(file, place, area, "test"), temperature)
-        if KIND[area] == "eye":
+        temperature = fit_temperature(*answers(file, held, area))
+        logits, labels = answers(file, test, area)
+        found = metrics(logits, labels, temperature) if test.per > 1 else own_metrics(logits, labels, test.on)
+        if KIND[area] == "eye" and not own(place.data):
             found += real_eyes(file, place, area)
         place.note("areas", f"cat_{area}", found, temperature=temperature)
 
 
-def answers(file: Path, place: Place, area: str, part: Part, rounds: int = 2) -> tuple[Floats, Floats]:
-    """Logits [K,2] and labels [K]: each face of the part normal and painted, `rounds` times."""
-    rng = np.random.default_rng(11)
-    crops, labels = [], []
-    for subject in subjects(place, part):
-        for turn in range(2 * rounds):
-            crops.append(example(rng, subject, area, turn % 2 == 1, SIZE))
-            labels.append(turn % 2)
+def answers(file: Path, shown: Material, area: str) -> tuple[Floats, Floats]:
+    """Logits [K,2] and labels [K] of the crops to score on."""
+    crops, labels = shown.exam(area, SIZE)
     (logits,) = served.run(file, augment.unit(crops), (f"{area}_logits",))
     return logits, np.array(labels, np.float32)
+
+
+def own_metrics(logits: Floats, labels: Floats, on: str) -> list[Metric]:
+    """Shares of a user's crops that are called what they are, by crop."""
+    right = ((logits[:, 1] > logits[:, 0]) == (labels > 0)).astype(np.float32)
+    by_label = [Metric.mean(f"{name} called {name}", right[labels == k], on) for k, name in enumerate(AREA_LABELS)]
+    return [Metric.mean("accuracy", right, on), *by_label]
 
 
 def metrics(logits: Floats, labels: Floats, temperature: float) -> list[Metric]:

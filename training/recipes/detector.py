@@ -9,10 +9,11 @@ from keras import layers, ops
 
 from training import augment, heads, networks
 from training.budget import Budget, Stage, Stages
-from training.data import Floats, Part, Pixels, decoded, only, pictures, without_cats
+from training.data import Floats, Part, Picture, Pixels, decoded, only, pictures, without_cats
 from training.drawing import Batch
 from training.faces import Face, face_of
 from training.fitting import Lesson, learn, log
+from training.folder import BOX, boxed, own
 from training.networks import WHOLE
 from training.place import Place
 from training.scenes import draw_scene
@@ -134,7 +135,7 @@ def train(place: Place, budget: Budget) -> None:
     """Train from `body.weights.h5` (if there) in the budget's sizes."""
     faces = labelled_faces(place, "train")
     images = decoded(face.picture for face in faces)
-    empties = decoded(without_cats(place.data, "train"), 200)
+    empties = decoded(empty_pictures(place, "train"), 200)
     log.info("%d faces, %d pictures without", len(faces), len(empties))
     lesson = Lesson(
         recipe="detector",
@@ -147,8 +148,23 @@ def train(place: Place, budget: Budget) -> None:
 
 
 def labelled_faces(place: Place, part: Part) -> list[Face]:
-    """The faces of one part."""
+    """The faces of one part, of our set or a user's folder."""
+    if own(place.data):
+        return [in_box(item) for item in only(boxed(place.data), part) if item.row["x0"]]
     return [face_of(item) for item in only(pictures(place.data, "cat_face_landmarks_pseudo"), part)]
+
+
+def in_box(item: Picture) -> Face:
+    """A head as a user drew it: the whole head, its points unknown."""
+    x0, y0, x1, y1 = (float(item.row[name]) for name in BOX)
+    return Face(item, ((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0 + y1 - y0) / 2, np.zeros((6, 2), np.float32), 1.0)
+
+
+def empty_pictures(place: Place, part: Part) -> list[Picture]:
+    """Pictures of one part without a cat."""
+    if own(place.data):
+        return [item for item in only(boxed(place.data), part) if not item.row["x0"]]
+    return without_cats(place.data, part)
 
 
 def serving(place: Place) -> Served:
@@ -166,5 +182,5 @@ def serving(place: Place) -> Served:
 def score(place: Place) -> None:
     """Note the scores on the test part at the fixed threshold."""
     file = place.out / "cat_face_detector.onnx"
-    metrics = heads.detector_metrics(file, labelled_faces(place, "test"), without_cats(place.data, "test"), THRESHOLD)
+    metrics = heads.detector_metrics(file, labelled_faces(place, "test"), empty_pictures(place, "test"), THRESHOLD)
     place.note("detector", "cat_face_detector", metrics, thresholds={"score": THRESHOLD, "iou": 0.45})

@@ -160,17 +160,22 @@ def loss(outputs: Any, wanted: Any, weight: Any, side: Any) -> Any:
 
 def train(place: Place, budget: Budget) -> None:
     """Write `landmarks.weights.h5`."""
-    faces, images = labelled_faces(place, "train")
-    empties = decoded(without_cats(place.data, "train"), 160)
-    log.info("%d faces, %d pictures without", len(faces), len(empties))
+    seen, held = material(place, "train"), material(place, "validation")
+    log.info("%d faces, %d pictures without", len(seen[0]), len(seen[2]))
     lesson = Lesson(
         recipe="landmarks",
         at_size=lambda _, former: former or build(),
-        draw=lambda rng, stage: drawn(rng, faces, images, empties, stage),
+        draw=lambda rng, stage: drawn(rng, *seen, stage),
         loss=loss,
         stages=STAGES,
+        validation=lambda rng, stage: drawn(rng, *held, stage),
     )
     learn(lesson, place, budget)
+
+
+def material(place: Place, part: Part) -> tuple[list[Face], list[Pixels], list[Pixels]]:
+    """The faces of one part, their pictures, and pictures without a face."""
+    return *labelled_faces(place, part), decoded(without_cats(place.data, part), 160)
 
 
 def labelled_faces(place: Place, part: Part) -> tuple[list[Face], list[Pixels]]:
@@ -181,12 +186,11 @@ def labelled_faces(place: Place, part: Part) -> tuple[list[Face], list[Pixels]]:
 
 def judged(model: networks.Network, place: Place, part: Part) -> tuple[Floats, Floats]:
     """Errors [K,6] in head sides and logits [K]: jittered faces and a share of empty crops (error inf)."""
-    faces, images = labelled_faces(place, part)
-    empties = decoded(without_cats(place.data, part), 160)
+    shown = material(place, part)
     rng, some = np.random.default_rng(1), Stage(SIZE, 40, 48, 0.0)
     errors, logits = [], []
     for _ in range(some.steps):
-        crops, wanted, weight, side = drawn(rng, faces, images, empties, some)
+        crops, wanted, weight, side = drawn(rng, *shown, some)
         points, sure, _ = model(augment.unit(crops), training=False)
         missed = np.linalg.norm(np.asarray(points) - wanted, axis=2) / side[:, None]
         missed[weight == 0] = np.inf

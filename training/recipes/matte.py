@@ -30,6 +30,7 @@ from training.data import (
 from training.drawing import Batch
 from training.evaluate import Metric, mask_iou
 from training.fitting import Lesson, learn, log
+from training.folder import masked, own
 from training.networks import WHOLE
 from training.place import Place
 from training.served import Served
@@ -41,6 +42,13 @@ STAGES: Final[Stages] = {
     "cpu": (Stage(192, 525, 20, 1.5e-3), Stage(SIZE, 158, 10, 5e-4)),
     "gpu": (Stage(SIZE, 4000, 64, 1.5e-3),),
 }
+
+ON: Final = {
+    "people": "test part of people_ccp, hand-made masks",
+    "animals": "test part, agreement with machine-made masks",
+    "own pictures": "test part of own pictures",
+}
+"""What each group is scored on."""
 
 Pair: TypeAlias = tuple[Pixels, Pixels]
 """A picture [H,W,3] and its mask [H,W], 0 or 255."""
@@ -109,7 +117,7 @@ def drawn(rng: np.random.Generator, groups: list[list[Pair]], others: list[Pixel
     for number in range(stage.batch):
         pairs = groups[number % len(groups)]
         image, mask = pairs[int(rng.integers(len(pairs)))]
-        behind = others[int(rng.integers(len(others)))] if rng.random() < 0.2 else None
+        behind = others[int(rng.integers(len(others)))] if others and rng.random() < 0.2 else None
         made, cut = draw(rng, image, mask, behind, stage.size)
         images.append(made)
         masks.append(cut)
@@ -126,21 +134,32 @@ def loss(logits: Any, mask: Any) -> Any:
     return cross + ops.mean(1 - (2 * both + 1) / (total + 1))
 
 
+def material(place: Place, part: Part) -> dict[str, list[Pair]]:
+    """Pairs of one part by group: our sets', or a user's."""
+    if own(place.data):
+        pairs = [(item, mask) for item, mask in masked(place.data) if item.part == part]
+        return {"own pictures": [(item.pixels(), read_mask(mask)) for item, mask in pairs]}
+    return {
+        "animals": [(read_rgb(path), read_mask(mask)) for path, mask in animal_masks(place.data, part)],
+        "people": [(item.pixels(), person_mask(item)) for item in people(place.data, part)],
+    }
+
+
+def backgrounds(place: Place) -> list[Pixels]:
+    """Pictures to put behind some of the others; a user's folder has none."""
+    sets = {"noncat_caltech101", "imagenet_sample1000"}
+    empty = [] if own(place.data) else without_cats(place.data, "train")
+    return decoded((item for item in empty if item.dataset in sets), 160)
+
+
 def train(place: Place, budget: Budget) -> None:
     """Write `matte.weights.h5`."""
-    pets = [(read_rgb(path), read_mask(mask)) for path, mask in animal_masks(place.data, "train")]
-    persons = [(item.pixels(), person_mask(item)) for item in people(place.data, "train")]
-    empty = [
-        item
-        for item in without_cats(place.data, "train")
-        if item.dataset in {"noncat_caltech101", "imagenet_sample1000"}
-    ]
-    others = decoded(empty, 160)
-    log.info("%d animals, %d people, %d backgrounds", len(pets), len(persons), len(others))
+    groups, others = material(place, "train"), backgrounds(place)
+    log.info("%s, %d backgrounds", {name: len(pairs) for name, pairs in groups.items()}, len(others))
     lesson = Lesson(
         recipe="matte",
         at_size=lambda size, former: networks.copied(build(size, place.body), former),
-        draw=lambda rng, stage: drawn(rng, [pets, persons], others, stage),
+        draw=lambda rng, stage: drawn(rng, list(groups.values()), others, stage),
         loss=loss,
         stages=STAGES,
         scale=standard,
@@ -162,12 +181,8 @@ def serving(place: Place) -> Served:
 def score(place: Place) -> None:
     """Note the scores on people never trained on; of animals only the agreement with their teacher."""
     file = place.out / "background.onnx"
-    persons = [(item.pixels(), person_mask(item)) for item in people(place.data, "test")]
-    pets = [(read_rgb(path), read_mask(mask)) for path, mask in animal_masks(place.data, "test")]
-    found = [
-        Metric.mean("IoU, people", overlaps(file, persons), "test part of people_ccp, hand-made masks"),
-        Metric.mean("IoU, animals", overlaps(file, pets), "test part, agreement with machine-made masks"),
-    ]
+    groups = material(place, "test")
+    found = [Metric.mean(f"IoU, {name}", overlaps(file, groups[name]), ON[name]) for name in ON if name in groups]
     place.note("matte", "background", found)
 
 

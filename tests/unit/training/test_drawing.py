@@ -48,6 +48,19 @@ def test_several_processes_draw() -> None:
     assert len(workers) > 1 and os.getpid() not in workers
 
 
+def test_who_stops_the_trainer_s_group_does_not_stop_the_drawing() -> None:
+    with Drawing(draw, 7, 1, SMALL.bytes) as drawing:
+        worker = int(next(drawing.batches(0, SMALL))[2][0])
+        assert os.getpgid(worker) != os.getpgid(0)
+
+
+def test_batches_go_on_from_any_number() -> None:
+    with Drawing(draw, 7, 2, SMALL.bytes) as drawing:
+        first = [next(drawing.batches(0, SMALL, number))[0].tobytes() for number in (0, 1, 2)]
+        batches = drawing.batches(0, SMALL)
+        assert [next(batches)[0].tobytes() for _ in range(3)] == first
+
+
 def test_an_error_while_drawing_reaches_the_trainer() -> None:
     def broken(rng: np.random.Generator, stage: Stage) -> Batch:
         message = "no such picture"
