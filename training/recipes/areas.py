@@ -4,7 +4,7 @@
 `training.crops`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -140,22 +140,30 @@ def score(place: Place) -> None:
     for area in AREAS:
         logits, labels = answers(file, place, area, "validation")
         temperature = fit_temperature(logits, labels)
-        found = metrics(*answers(file, place, area, "test"), temperature)
-        if KIND[area] == "eye":
-            found += real_eyes(file, place, area)
+        found = measured(place, f"cat_{area}", {"temperature": temperature})
         place.note("areas", f"cat_{area}", found, temperature=temperature)
+
+
+def measured(place: Place, name: str, note: Mapping[str, Any]) -> list[Metric]:
+    """The figures of the file in `place.out`, at the temperature of the note."""
+    file, area = place.out / "cat_areas.onnx", name.removeprefix("cat_")
+    found = metrics(*answers(file, place, area, "test"), note["temperature"])
+    return found + (real_eyes(file, place, area) if KIND[area] == "eye" else [])
 
 
 def answers(file: Path, place: Place, area: str, part: Part, rounds: int = 2) -> tuple[Floats, Floats]:
     """Logits [K,2] and labels [K]: each face of the part normal and painted, `rounds` times."""
-    rng = np.random.default_rng(11)
-    crops, labels = [], []
-    for subject in subjects(place, part):
-        for turn in range(2 * rounds):
-            crops.append(example(rng, subject, area, turn % 2 == 1, SIZE))
-            labels.append(turn % 2)
+    crops, labels = painted(subjects(place, part), area, rounds)
     (logits,) = served.run(file, augment.unit(crops), (f"{area}_logits",))
-    return logits, np.array(labels, np.float32)
+    return logits, labels
+
+
+def painted(items: Sequence[Subject], area: str, rounds: int = 2) -> tuple[list[Pixels], Floats]:
+    """Crops and labels [K]: each face normal and painted, `rounds` times."""
+    rng = np.random.default_rng(11)
+    turns = [(subject, turn % 2) for subject in items for turn in range(2 * rounds)]
+    crops = [example(rng, subject, area, label == 1, SIZE) for subject, label in turns]
+    return crops, np.array([label for _, label in turns], np.float32)
 
 
 def metrics(logits: Floats, labels: Floats, temperature: float) -> list[Metric]:

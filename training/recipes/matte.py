@@ -3,6 +3,7 @@
 Animals learn from machine-made masks, people from hand-made ones; only the latter are scored.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -161,14 +162,18 @@ def serving(place: Place) -> Served:
 
 def score(place: Place) -> None:
     """Note the scores on people never trained on; of animals only the agreement with their teacher."""
-    file = place.out / "background.onnx"
+    place.note("matte", "background", measured(place, "background", {}))
+
+
+def measured(place: Place, name: str, _note: Mapping[str, Any]) -> list[Metric]:
+    """The figures of the file in `place.out`."""
+    file = place.out / f"{name}.onnx"
     persons = [(item.pixels(), person_mask(item)) for item in people(place.data, "test")]
     pets = [(read_rgb(path), read_mask(mask)) for path, mask in animal_masks(place.data, "test")]
-    found = [
+    return [
         Metric.mean("IoU, people", overlaps(file, persons), "test part of people_ccp, hand-made masks"),
         Metric.mean("IoU, animals", overlaps(file, pets), "test part, agreement with machine-made masks"),
     ]
-    place.note("matte", "background", found)
 
 
 def overlaps(file: Path, pairs: list[Pair]) -> list[float]:
