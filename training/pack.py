@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from training.cards import card
+from training.cards import card, curve_file
+from training.curve import svg
 from training.entries import ENTRIES
 from training.entries.entry import Entry
 from training.served import sha256
@@ -27,21 +28,29 @@ def main() -> None:
 
 def gather(out: Path, pack: Path) -> None:
     """Copy what is there; a model that was not trained anew keeps its file and the note the pack has of it."""
-    for folder in ("cards", "notes"):
-        (pack / folder).mkdir(parents=True, exist_ok=True)
-    tables = []
+    (pack / "notes").mkdir(parents=True, exist_ok=True)
     for entry in ENTRIES:
-        kept = pack / "notes" / f"{entry.name}.json"
-        note = out / kept.name
+        note = out / f"{entry.name}.json"
         if note.exists() and (out / entry.file).exists():
-            shutil.copyfile(note, kept)
+            shutil.copyfile(note, pack / "notes" / note.name)
             for file in (entry.file, *entry.also_files):
                 shutil.copyfile(out / file, pack / file)
-        if not (kept.exists() and (pack / entry.file).exists()):
+    write(pack)
+
+
+def write(pack: Path) -> None:
+    """Write manifest, cards and curves again from the pack's files and notes."""
+    (pack / "cards").mkdir(parents=True, exist_ok=True)
+    tables = []
+    for entry in ENTRIES:
+        note = pack / "notes" / f"{entry.name}.json"
+        if not (note.exists() and (pack / entry.file).exists()):
             continue
-        measured = json.loads(kept.read_text(encoding="utf-8"))
+        measured = json.loads(note.read_text(encoding="utf-8"))
         tables.append(table(entry, measured, sha256(pack / entry.file)))
         (pack / "cards" / f"{entry.name}.md").write_text(card(entry, measured), encoding="utf-8")
+        if curve := measured.get("reliability"):
+            (pack / "cards" / curve_file(entry)).write_text(svg(curve), encoding="utf-8")
     heading = "# The starter pack: small networks of our own. Written by `python -m training.pack`; do not edit.\n"
     (pack / "manifest.toml").write_text(heading + "".join(tables), encoding="utf-8")
 
