@@ -7,6 +7,8 @@ from training.entries.entry import Entry
 from training.slices import HOW, LEAST
 
 PARTS: Final = ("train", "validation", "test")
+WITHOUT_BODY: Final = ("landmarks", "skin_hair", "skin_acne", "skin_condition")
+"""Recipes that do not begin with the distilled body."""
 UNRECORDED: Final = "made before commits were recorded"
 
 
@@ -64,7 +66,8 @@ def sliced(measured: Mapping[str, Any]) -> list[str]:
     lines = [
         f"Intervals are by bootstrap, 95 %. Below {LEAST} items nothing is claimed. *Below* and *above* mark a slice whose "
         "interval lies wholly on one side of the whole's figure; with this many slices one or two do by chance. Slices "
-        "overlap, and sources differ in more than their name.",
+        "overlap, and sources differ in more than their name. Pose and head are known only where a face is labelled, fur also "
+        "where the animal has a mask: those pictures are easier than the others.",
     ]
     for figure in dict.fromkeys(row["figure"] for row in rows):
         lines += ["", f"**{figure}**", "", "| by | slice | value | 95 % interval | n | beside the whole |"]
@@ -149,7 +152,7 @@ def made(entry: Entry, measured: Mapping[str, Any]) -> list[str]:
         "",
         f"Commit: {commit(run)}.",
         f"Seed {run['seed']}, {run['minutes']} minutes for its own recipe on {run['machine']}, {run['with']}.{fitted}",
-        *[f"{stage(one)}" for one in run["stages"]],
+        *[stage(one) for one in run.get("stages", [])],
         *([run["remark"]] if "remark" in run else []),
         *[f"Beside it lies the same network as `{file}`." for file in entry.also_files],
     ]
@@ -174,7 +177,7 @@ def commands(entry: Entry, run: Mapping[str, Any]) -> list[str]:
     budget = f"--budget {run['budget']}" + (f" --scale {run['scale']:g}" if run["scale"] != 1 else "")
     body = (
         []
-        if entry.recipe == "landmarks"
+        if entry.recipe in WITHOUT_BODY
         else [f"python -m training.run body --data DATA --out OUT --teacher TEACHER {budget}"]
     )
     if run.get("start"):

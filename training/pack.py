@@ -64,7 +64,7 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         "sha256": digest,
         "runtime": entry.runtime,
         "licence": entry.licence,
-        "source": "training/recipes: " + SOURCE.format(recipe=entry.recipe),
+        "source": "training/recipes: " + measured["run"].get("command", SOURCE.format(recipe=entry.recipe)),
         "task": entry.task,
         "card": f"cards/{entry.name}.md",
         "mock": False,

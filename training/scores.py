@@ -7,6 +7,7 @@ it. `--check` writes nothing and fails when a figure moved.
 import argparse
 import importlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -68,7 +69,18 @@ def again(entry: Entry, place: Place, *, keep: bool) -> Iterator[str]:
         print(f"  {line}", flush=True)
         yield f"{entry.name}: {line}"
     if keep:
-        file.write_text(json.dumps(after, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        file.write_text(folded(after), encoding="utf-8")
+
+
+def folded(note: Mapping[str, Any]) -> str:
+    """JSON with one figure, slice or bin to a line."""
+    text = json.dumps(note, indent=1, sort_keys=True) + "\n"
+    return re.sub(r"([\[{])\n\s+([^\[\]{}]*?)\n\s+([\]}])", lambda found: found[1] + flat(found[2]) + found[3], text)
+
+
+def flat(text: str) -> str:
+    """Lines joined by a blank; a JSON string holds no line end."""
+    return re.sub(r"\n\s+", " ", text)
 
 
 def scored(entry: Entry, place: Place, note: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,8 +130,12 @@ def differences(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str
         elif old[name]["n"] != new[name]["n"] or any(
             abs(old[name][key] - new[name][key]) > MOVED for key in ("value", "low", "high")
         ):
-            was, now = (f"{one[name]['value']:.4f} (n {one[name]['n']})" for one in (old, new))
-            yield f"{name}: {was} before, {now} now"
+            yield f"{name}: {told(old[name])} before, {told(new[name])} now"
+
+
+def told(metric: Mapping[str, Any]) -> str:
+    """A figure with its interval and n."""
+    return f"{metric['value']:.4f} [{metric['low']:.4f}, {metric['high']:.4f}] n {metric['n']}"
 
 
 if __name__ == "__main__":

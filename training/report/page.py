@@ -88,7 +88,7 @@ def sheet(entry: Entry, pack: Path, place: Place | None) -> Sheet:
         used=[by for by in HOW if any(row["by"] == by for row in note["slices"])],
         commit=commit(note["run"]),
         commands=commands(entry, note["run"]),
-        stages=[stage(one) for one in note["run"]["stages"]],
+        stages=[stage(one) for one in note["run"].get("stages", [])],
     )
 
 

@@ -80,10 +80,22 @@ def figure(value: float, n: int = 10) -> Mapping[str, Any]:
 
 def test_differences_in_words() -> None:
     assert list(scores.differences([figure(0.5)], [figure(0.5001)])) == []
-    assert list(scores.differences([figure(0.5)], [figure(0.6)])) == ["f: 0.5000 (n 10) before, 0.6000 (n 10) now"]
-    assert list(scores.differences([figure(0.5)], [figure(0.5, 11)])) == ["f: 0.5000 (n 10) before, 0.5000 (n 11) now"]
+    assert list(scores.differences([figure(0.5)], [figure(0.6)])) == [
+        "f: 0.5000 [0.5000, 0.5000] n 10 before, 0.6000 [0.6000, 0.6000] n 10 now"
+    ]
+    assert list(scores.differences([figure(0.5)], [figure(0.5, 11)])) == [
+        "f: 0.5000 [0.5000, 0.5000] n 10 before, 0.5000 [0.5000, 0.5000] n 11 now"
+    ]
     assert list(scores.differences([], [figure(0.5)])) == ["f: new"]
     assert list(scores.differences([figure(0.5)], [])) == ["f: gone"]
+
+
+def test_a_note_is_folded_and_keeps_what_it_says() -> None:
+    note = {"b": [{"n": 1, "on": "[a] {b}\n c"}, {"n": 2, "on": ""}], "a": ["x", "y"], "run": {"stages": [{"size": 1}]}}
+    text = scores.folded(note)
+    assert json.loads(text) == note
+    assert ' {"n": 2, "on": ""}\n' in text
+    assert ' "a": ["x", "y"],\n' in text
 
 
 def test_an_unknown_name_is_refused() -> None:
