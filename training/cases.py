@@ -74,9 +74,12 @@ def examples(cases: Sequence[Case]) -> dict[str, list[str]]:
 
     One of a unit at most, so that a face does not stand there four times.
     """
+    drawn = sorted(cases, key=lambda case: hashlib.sha256(case.key.encode()).digest())
     found: dict[str, list[str]] = {}
     for name, right in (("right", True), ("wrong", False)):
-        one_each = {case.unit: case for case in reversed(cases) if case.right == right}
-        drawn = sorted(one_each.values(), key=lambda case: hashlib.sha256(case.key.encode()).digest())
-        found[name] = [case.key for case in drawn[:SHOWN]]
+        one_each: dict[str, str] = {}
+        for case in drawn:
+            if case.right == right:
+                one_each.setdefault(case.unit, case.key)
+        found[name] = list(one_each.values())[:SHOWN]
     return found

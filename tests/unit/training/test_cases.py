@@ -42,4 +42,5 @@ def test_examples_are_a_dozen_of_different_units_whatever_the_order() -> None:
     assert {name: sorted(keys) for name, keys in examples(kept).items()} == {
         name: sorted(keys) for name, keys in found.items()
     }
+    assert len({key.partition("-")[2] for key in found["right"]}) > 1, "whichever of a unit's turns the lot falls on"
     assert examples([case("1", "", True)]) == {"right": ["1"], "wrong": []}
