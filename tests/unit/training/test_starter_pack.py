@@ -98,7 +98,7 @@ def test_every_model_has_a_card_that_says_what_it_is(name: str) -> None:
             assert word in parts[section], f"{section}: {word}"
     assert f"**Version {entries()[name]['version']}. Demonstration weights, not a medical device" in text
     assert name not in JUDGED or "Not measured" not in text, "run python -m training.scores"
-    assert re.search(r"^Commit: .*`[0-9a-f]{7,40}`", parts["Made with"], re.MULTILINE)
+    assert re.search(r"^Commit: .*`[0-9a-f]{7,40}(-dirty)?`", parts["Made with"], re.MULTILINE)
     assert re.search(r"^python -m training\.\w+ .*--data DATA", parts["Made with"], re.MULTILINE)
     assert "/" + "work" not in text
 
