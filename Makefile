@@ -9,10 +9,10 @@ LOCK := requirements.txt requirements/torch.txt pyproject.toml $(wildcard requir
 SERIAL := $(wildcard tests/e2e tests/faults)
 JOBS ?= 2
 
-.PHONY: help demo up flower test lint fmt unit serial faults soak bench docs rows lock clean
+.PHONY: help demo up flower models-report test lint fmt unit serial faults soak bench docs rows lock clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## ------------------------------------------------------------------------------------------------ see it work
 demo: .venv/.demo-ready ## Scan sample pictures with the whole service on this machine (PHOTOS=folder adds yours)
@@ -23,6 +23,9 @@ up: .venv/.demo-ready ## Run the whole service on this machine, with embedded se
 
 flower: .venv/.demo-ready ## Watch the workers of a running `make up` or `make demo` in Flower
 	@monitoring/flower/run.sh
+
+models-report: .venv/.test-ready ## Every model's card on one page: var/models-report/index.html (DATA=folder adds pictures)
+	@$(BIN)/python -m training.report $(if $(DATA),--data "$(DATA)") --pack models/starter --out var/models-report $(ARGS)
 
 ## ------------------------------------------------------------------------------------------------ see it right
 test: .venv/.test-ready ## Everything that must hold: lint, types, import rules, all tests

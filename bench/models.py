@@ -19,13 +19,14 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantiz
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from skimage import data
 
-from bench.flops import gemm, gflop, together
+from bench.flops import gemm, together
 from bench.house import machine, say
 from pipeline.models.base import Model
 from pipeline.models.manifest import ModelEntry, read_manifest
 from pipeline.models.room import FAMILIES
 from pipeline.models.sessions import OnnxSession
 from pipeline.models.settings import PACKS_ROOT
+from training.arithmetic import gflop
 
 STARTER = PACKS_ROOT / "starter"
 BATCHES = (1, 5, 16, 64)

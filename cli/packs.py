@@ -56,6 +56,29 @@ def models(settings: PackSettings) -> list[PackedModel]:
     return [model for name in names for model in _pack(settings, name)]
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model's card as Markdown, from the first chosen pack that has the model."""
+
+    pack: str
+    name: str
+    version: str
+    card: str
+
+
+def card(settings: PackSettings, name: str) -> Card | None:
+    """The card of a model; empty text if its pack has none for it, None if no chosen pack has the model."""
+    for pack in (each.strip() for each in settings.packs.split(",") if each.strip()):
+        folder = settings.root / pack
+        for entry in tomllib.loads((folder / "manifest.toml").read_text()).get("model", []):
+            if entry.get("name") == name:
+                file = folder / str(entry.get("card") or "-")
+                inside = file.resolve().is_relative_to(folder.resolve())
+                text = file.read_text() if inside and file.is_file() else ""
+                return Card(pack, name, str(entry.get("version", "")), text)
+    return None
+
+
 def _pack(settings: PackSettings, pack: str) -> Iterator[PackedModel]:
     folder = settings.root / pack
     manifest = tomllib.loads((folder / "manifest.toml").read_text())

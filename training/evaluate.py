@@ -1,5 +1,6 @@
 """Scores and their bootstrap intervals; plain NumPy, no network in sight."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -26,18 +27,34 @@ class Metric:
 
     @classmethod
     def mean(cls, name: str, values: Sequence[float] | NDArray[Any], on: str) -> "Metric":
-        """The mean of one figure per item."""
+        """The mean of one figure per item, each 0..1 or small.
+
+        Where all are 0 or all 1 a resample cannot differ, and would claim to be certain: then the bound is the exact
+        one of Clopper and Pearson.
+        """
         numbers = np.asarray(values, np.float64)
         low, high = bootstrap(len(numbers), lambda chosen: float(numbers[chosen].mean()))
+        if (numbers == 1).all():
+            low = 0.025 ** (1 / len(numbers))
+        if (numbers == 0).all():
+            high = 1 - 0.025 ** (1 / len(numbers))
         return cls(name, float(numbers.mean()), low, high, len(numbers), on)
 
 
 def bootstrap(n: int, statistic: Callable[[Floats], float], seed: int = 0) -> tuple[float, float]:
     """2.5 and 97.5 percentiles of `statistic(indices)` over resamples of n items."""
-    rng = np.random.default_rng(seed)
-    drawn = [statistic(rng.integers(0, n, n)) for _ in range(ROUNDS)]  # type: ignore[arg-type]
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    low, high = spread(n, statistic, seed)
     return float(low), float(high)
+
+
+def spread(n: int, statistic: Callable[[Any], Any], seed: int = 0) -> tuple[Any, Any]:
+    """The same of a statistic with several numbers; resamples in which one of them is nan do not count for it."""
+    rng = np.random.default_rng(seed)
+    drawn = np.array([statistic(rng.integers(0, n, n)) for _ in range(ROUNDS)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a bin that is empty in every resample
+        low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    return low, high
 
 
 def box_iou(a: Floats, b: Floats) -> float:

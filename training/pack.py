@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from training.cards import card
+from training.cards import card, curve_file
+from training.curve import svg
 from training.entries import ENTRIES
-from training.entries.entry import LICENCE, TERMS, Entry
+from training.entries.entry import Entry
 from training.served import sha256
 from training.toml import lines, quoted
 
+PICTURE: Final = {"layout": "NHWC", "colour": "RGB"}
 SOURCE: Final = "python -m training.run {recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH"
 
 
@@ -26,20 +28,29 @@ def main() -> None:
 
 def gather(out: Path, pack: Path) -> None:
     """Copy what is there; a model that was not trained anew keeps its file and the note the pack has of it."""
-    for folder in ("cards", "notes"):
-        (pack / folder).mkdir(parents=True, exist_ok=True)
+    (pack / "notes").mkdir(parents=True, exist_ok=True)
+    for entry in ENTRIES:
+        note = out / f"{entry.name}.json"
+        if note.exists() and (out / entry.file).exists():
+            shutil.copyfile(note, pack / "notes" / note.name)
+            for file in (entry.file, *entry.also_files):
+                shutil.copyfile(out / file, pack / file)
+    write(pack)
+
+
+def write(pack: Path) -> None:
+    """Write manifest, cards and curves again from the pack's files and notes."""
+    (pack / "cards").mkdir(parents=True, exist_ok=True)
     tables = []
     for entry in ENTRIES:
-        kept = pack / "notes" / f"{entry.name}.json"
-        note = out / kept.name
-        if note.exists() and (out / entry.file).exists():
-            shutil.copyfile(note, kept)
-            shutil.copyfile(out / entry.file, pack / entry.file)
-        if not (kept.exists() and (pack / entry.file).exists()):
+        note = pack / "notes" / f"{entry.name}.json"
+        if not (note.exists() and (pack / entry.file).exists()):
             continue
-        measured = json.loads(kept.read_text(encoding="utf-8"))
+        measured = json.loads(note.read_text(encoding="utf-8"))
         tables.append(table(entry, measured, sha256(pack / entry.file)))
         (pack / "cards" / f"{entry.name}.md").write_text(card(entry, measured), encoding="utf-8")
+        if curve := measured.get("reliability"):
+            (pack / "cards" / curve_file(entry)).write_text(svg(curve), encoding="utf-8")
     heading = "# The starter pack: small networks of our own. Written by `python -m training.pack`; do not edit.\n"
     (pack / "manifest.toml").write_text(heading + "".join(tables), encoding="utf-8")
 
@@ -51,9 +62,9 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         "version": entry.version,
         "file": entry.file,
         "sha256": digest,
-        "runtime": "onnx",
-        "licence": LICENCE,
-        "source": "training/recipes: " + SOURCE.format(recipe=entry.recipe),
+        "runtime": entry.runtime,
+        "licence": entry.licence,
+        "source": "training/recipes: " + measured["run"].get("command", SOURCE.format(recipe=entry.recipe)),
         "task": entry.task,
         "card": f"cards/{entry.name}.md",
         "mock": False,
@@ -62,18 +73,20 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         facts["crop_scale"] = entry.crop_scale
     if "temperature" in measured:
         facts["temperature"] = measured["temperature"]
-    facts["trained_on"] = [f"{name}: {TERMS[name]}" for name in entry.trained_on]
+    facts["trained_on"] = [f"{name}: {entry.terms[name]}" for name in entry.trained_on]
     parts = [
         "\n[[model]]\n",
         lines(facts),
         "\n[model.input]\n",
-        lines({"layout": "NHWC", "colour": "RGB"} | dict(entry.input)),
+        lines(entry.input if "features" in entry.input else PICTURE | dict(entry.input)),
     ]
     parts += ["\n[model.outputs]\n", lines(entry.outputs)]
     if entry.explanation:
         parts += ["\n[model.explanation]\n", lines(entry.explanation)]
     if entry.labels:
         parts += ["\n[model.labels]\n", lines(entry.labels)]
+    if entry.groups:
+        parts += ["\n[model.groups]\n", lines(entry.groups)]
     if thresholds := {**entry.thresholds, **measured.get("thresholds", {})}:
         parts += ["\n[model.thresholds]\n", lines(thresholds)]
     for metric in measured["metrics"]:

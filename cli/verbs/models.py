@@ -1,4 +1,4 @@
-"""`scanmill models`: `list` and `fetch`; taking models in (`cli.models_add`); the verbs on versions (`cli.model_verbs`)."""
+"""`scanmill models`: `list`, `card` and `fetch`; taking models in (`cli.models_add`); the verbs on versions (`cli.model_verbs`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli import fetching, model_verbs, models_add, output
+from cli import fetching, model_verbs, models_add, output, packs
 from cli.output import Exit, Json
 from cli.packs import PackedModel, PackSettings, models
 
@@ -34,6 +34,25 @@ def show(pack: Packs = None, as_json: Json = False) -> None:
         output.emit([asdict(model) for model in found], as_json, lambda: output.console.print(_table(found)))
     if any(model.state != "ok" for model in found):
         raise typer.Exit(int(Exit.FAILED))
+
+
+@app.command()
+def card(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name, as in `models list`.")],
+    pack: Packs = None,
+    as_json: Json = False,
+) -> None:
+    """Print a model's card: what it is for, what it scored and where it does worse. Markdown, on standard output."""
+    with output.exits(as_json):
+        settings = PackSettings()
+        try:
+            found = packs.card(settings.model_copy(update={"packs": ",".join(pack)}) if pack else settings, name)
+        except (OSError, ValueError) as error:
+            output.fail(Exit.FAILED, f"a manifest or card cannot be read: {error}", as_json)
+        if found is None or not found.card:
+            missing = "is in no chosen pack" if found is None else f"has no card in the pack {found.pack}"
+            output.fail(Exit.NOT_ANSWERED, f"{name} {missing}", as_json)
+        output.emit(asdict(found), as_json, lambda: typer.echo(found.card))
 
 
 app.command("fetch")(fetching.fetch)

@@ -3,6 +3,7 @@
 What they look at stands in `training.area_crops`, the crop rule in `training.crops`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ from training.data import Floats, pictures
 from training.drawing import Batch
 from training.evaluate import Metric, auc, bootstrap, expected_calibration_error, fit_temperature
 from training.fitting import Lesson, learn
-from training.folder import own
 from training.networks import WHOLE, cross_entropy
 from training.place import Place
 from training.served import Call, Served
@@ -107,11 +107,21 @@ def score(place: Place) -> None:
     file, held, test = place.out / "cat_areas.onnx", material(place, "validation"), material(place, "test")
     for area in AREAS:
         temperature = fit_temperature(*answers(file, held, area))
-        logits, labels = answers(file, test, area)
-        found = metrics(logits, labels, temperature) if test.per > 1 else own_metrics(logits, labels, test.on)
-        if KIND[area] == "eye" and not own(place.data):
-            found += real_eyes(file, place, area)
-        place.note("areas", f"cat_{area}", found, temperature=temperature)
+        place.note("areas", f"cat_{area}", judged(file, place, test, area, temperature), temperature=temperature)
+
+
+def measured(place: Place, name: str, note: Mapping[str, Any]) -> list[Metric]:
+    """The figures of the file in `place.out`, at the temperature of the note."""
+    test = material(place, "test")
+    return judged(place.out / "cat_areas.onnx", place, test, name.removeprefix("cat_"), note["temperature"])
+
+
+def judged(file: Path, place: Place, test: Material, area: str, temperature: float) -> list[Metric]:
+    """The figures of one area on the test part."""
+    logits, labels = answers(file, test, area)
+    if test.per == 1:
+        return own_metrics(logits, labels, test.on)
+    return metrics(logits, labels, temperature) + (real_eyes(file, place, area) if KIND[area] == "eye" else [])
 
 
 def answers(file: Path, shown: Material, area: str) -> tuple[Floats, Floats]:

@@ -1,5 +1,6 @@
 """Anchor-free cat head detector: one box and one score for each cell of three grids."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from training import augment, heads, networks
 from training.budget import Budget, Stage, Stages
 from training.data import Floats, Part, Picture, Pixels, decoded, only, pictures, without_cats
 from training.drawing import Batch
+from training.evaluate import Metric
 from training.faces import Face, face_of
 from training.fitting import Lesson, learn, log
 from training.folder import BOX, boxed, own
@@ -181,6 +183,11 @@ def serving(place: Place) -> Served:
 
 def score(place: Place) -> None:
     """Note the scores on the test part at the fixed threshold."""
-    file = place.out / "cat_face_detector.onnx"
-    metrics = heads.detector_metrics(file, labelled_faces(place, "test"), empty_pictures(place, "test"), THRESHOLD)
+    metrics = measured(place, "cat_face_detector", {})
     place.note("detector", "cat_face_detector", metrics, thresholds={"score": THRESHOLD, "iou": 0.45})
+
+
+def measured(place: Place, name: str, _note: Mapping[str, Any]) -> list[Metric]:
+    """The figures of the file in `place.out`."""
+    faces, empties = labelled_faces(place, "test"), empty_pictures(place, "test")
+    return heads.detector_metrics(place.out / f"{name}.onnx", faces, empties, THRESHOLD)

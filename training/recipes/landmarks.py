@@ -4,6 +4,7 @@ The heat maps reach a sixth of the crop beyond its edge, so that a point may lie
 confidence is trained against what the points really missed, and against crops without a face.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,8 +216,12 @@ def serving(place: Place) -> Served:
 
 def score(place: Place) -> None:
     """Note the scores on machine-made and on true points."""
-    found = metrics(place.out / "cat_landmarks.onnx", place)
-    place.note("landmarks", "cat_landmarks", found, thresholds={"confidence": 0.5})
+    place.note("landmarks", "cat_landmarks", measured(place, "cat_landmarks", {}), thresholds={"confidence": 0.5})
+
+
+def measured(place: Place, name: str, _note: Mapping[str, Any]) -> list[Metric]:
+    """The figures of the file in `place.out`."""
+    return metrics(place.out / f"{name}.onnx", place)
 
 
 def metrics(file: Path, place: Place) -> list[Metric]:

@@ -3,6 +3,7 @@
 Animals learn from machine-made masks, people from hand-made ones; only the latter are scored.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -180,10 +181,13 @@ def serving(place: Place) -> Served:
 
 def score(place: Place) -> None:
     """Note the scores on people never trained on; of animals only the agreement with their teacher."""
-    file = place.out / "background.onnx"
-    groups = material(place, "test")
-    found = [Metric.mean(f"IoU, {name}", overlaps(file, groups[name]), ON[name]) for name in ON if name in groups]
-    place.note("matte", "background", found)
+    place.note("matte", "background", measured(place, "background", {}))
+
+
+def measured(place: Place, name: str, _note: Mapping[str, Any]) -> list[Metric]:
+    """The figures of the file in `place.out`."""
+    file, groups = place.out / f"{name}.onnx", material(place, "test")
+    return [Metric.mean(f"IoU, {group}", overlaps(file, groups[group]), ON[group]) for group in ON if group in groups]
 
 
 def overlaps(file: Path, pairs: list[Pair]) -> list[float]:

@@ -6,6 +6,7 @@ and pasted small before other pictures. Beside the labels a public ImageNet netw
 every view, and the body must repeat that too: a few thousand pictures alone do not teach cats from dogs.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import keras
@@ -171,9 +172,12 @@ def calibration(model: networks.Network, held: list[Example]) -> tuple[float, fl
 
 def score(place: Place) -> None:
     """Note the scores at the fixed threshold."""
-    file = place.out / "cat_validator.onnx"
-    found = metrics(file, examples(place, "test"))
-    place.note("validator", "cat_validator", found, thresholds={"subject": THRESHOLD})
+    place.note("validator", "cat_validator", measured(place, "cat_validator", {}), thresholds={"subject": THRESHOLD})
+
+
+def measured(place: Place, name: str, _note: Mapping[str, Any]) -> list[Metric]:
+    """The figures of the file in `place.out`."""
+    return metrics(place.out / f"{name}.onnx", examples(place, "test"))
 
 
 def metrics(file: Any, items: list[Example]) -> list[Metric]:

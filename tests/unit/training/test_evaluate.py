@@ -57,6 +57,21 @@ def test_interval_holds_the_mean_and_is_repeatable() -> None:
     assert metric == evaluate.Metric.mean("m", values, "here")
 
 
+def test_an_interval_is_never_without_width() -> None:
+    """Twelve of twelve is no certainty: with a true share of 0.735 it happens once in forty times."""
+    all_right, none = (evaluate.Metric.mean("m", np.full(12, value), "here") for value in (1.0, 0.0))
+    assert (all_right.low, all_right.high) == (pytest.approx(0.735, abs=0.001), 1.0)
+    assert (none.low, none.high) == (0.0, pytest.approx(0.265, abs=0.001))
+    assert all_right.low**12 == pytest.approx(0.025)
+
+
+def test_the_spread_of_several_numbers_leaves_out_what_is_not_there() -> None:
+    values = np.array([1.0, 2.0, np.nan])
+    low, high = evaluate.spread(3, lambda chosen: np.array([len(chosen), values[chosen].mean()]))
+    assert low[0] == high[0] == 3
+    assert 1 <= low[1] < high[1] <= 2
+
+
 def test_temperature_undoes_a_known_one() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(4000, 2)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import tomllib
 from functools import cache
@@ -12,11 +13,28 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from training.cases import SHOWN
+from training.entries import ENTRIES
 from training.pack import gather
+from training.slices import LEAST
 
 PACK = Path(__file__).parents[3] / "models" / "starter"
 AREAS = ("left_eye", "right_eye", "left_ear", "right_ear", "mouth")
 NAMES = ("cat_validator", "cat_face_detector", "cat_landmarks", "background", *(f"cat_{area}" for area in AREAS))
+JUDGES = PACK.parents[1] / "training" / "judges"
+JUDGED = tuple(entry.name for entry in ENTRIES if (JUDGES / f"{entry.recipe}.py").exists())
+"""Models whose files `training.scores` can ask again."""
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "What for, and what not": ("- For: ", "- Not for: "),
+    "How": (),
+    "Scores on pictures it has not seen": ("95 % interval", "| n |", "`python -m training.scores", "SHA-256 `"),
+    "Slices": ("beside the whole", "- source: ", "- picture: "),
+    "Calibration": ("Expected calibration error", ".reliability.svg)", "came true"),
+    "Right and wrong": ("The rule: ", "| right |", "| wrong |"),
+    "Known weaknesses": ("- ",),
+    "Data and terms": ("| terms | train | validation | test |", "Split: "),
+    "Made with": ("Commit: ", "Seed ", " minutes ", " steps", "python -m training.pack"),
+}
 MAPS: dict[str, tuple[int, ...]] = {
     f"{area}_{what}": shape for area in AREAS for what, shape in (("logits", (2,)), ("cam", (7, 7)))
 }
@@ -33,6 +51,10 @@ CHANCES = {"subject", "breed", "scores", "confidence", "mask"}
 @cache
 def entries() -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in tomllib.loads((PACK / "manifest.toml").read_text("utf-8"))["model"]}
+
+
+def note(name: str) -> dict[str, Any]:
+    return dict(json.loads((PACK / "notes" / f"{name}.json").read_text("utf-8")))
 
 
 @cache
@@ -69,14 +91,52 @@ def test_the_digest_is_the_file_s(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_has_a_card_that_says_what_it_is(name: str) -> None:
     text = (PACK / "cards" / f"{name}.md").read_text("utf-8")
-    for words in (
-        "Demonstration weights, not a medical device",
-        f"Version {entries()[name]['version']}",
-        "95 % interval",
-        "Not for",
-        "## Data and terms",
-    ):
-        assert words in text
+    parts = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(REQUIRED) <= set(parts)
+    for section, words in REQUIRED.items() if name in JUDGED else ():
+        for word in words:
+            assert word in parts[section], f"{section}: {word}"
+    assert f"**Version {entries()[name]['version']}. Demonstration weights, not a medical device" in text
+    assert name not in JUDGED or "Not measured" not in text, "run python -m training.scores"
+    assert re.search(r"^Commit: .*`[0-9a-f]{7,40}(-dirty)?`", parts["Made with"], re.MULTILINE)
+    assert re.search(r"^python -m training\.\w+ .*--data DATA", parts["Made with"], re.MULTILINE)
+    assert "/" + "work" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_note_s_figures_are_the_manifest_s_and_of_these_bytes(name: str) -> None:
+    entry, measured = entries()[name], note(name)
+    if name in JUDGED or "scored" in measured:
+        assert measured["scored"]["sha256"] == entry["sha256"], "run python -m training.scores"
+    told = {metric.pop("name"): metric for metric in measured["metrics"]}
+    assert set(told) == set(entry["metrics"])
+    for figure, metric in told.items():
+        rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in metric.items()}
+        assert entry["metrics"][figure] == rounded
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_slices_curve_and_outcomes_are_of_the_same_test_part(name: str) -> None:
+    measured = note(name)
+    figures = {metric["name"]: metric for metric in measured["metrics"]}
+    wholes = [row for row in measured["slices"] if not row["by"]]
+    assert wholes
+    for row in wholes:
+        if row["figure"] in figures:
+            assert row["value"] == pytest.approx(figures[row["figure"]]["value"], abs=1e-4)
+            assert row["n"] == figures[row["figure"]]["n"]
+    for row in measured["slices"]:
+        assert (row["value"] is None) == (row["n"] < LEAST)
+        assert row["value"] is None or row["low"] <= row["value"] <= row["high"]
+    if "calibration error" in figures:
+        assert measured["reliability"]["error"]["value"] == pytest.approx(
+            figures["calibration error"]["value"], abs=1e-4
+        )
+    for right in (True, False):
+        happened = sum(one["n"] for one in measured["outcomes"] if one["right"] == right)
+        shown = measured["examples"]["right" if right else "wrong"]
+        assert 0 < len(shown) <= min(SHOWN, happened)
+        assert all(re.fullmatch(r"[0-9a-f]{12}(-\d)?", key) for key in shown), "no file's name"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,7 +206,7 @@ def test_a_model_that_was_not_trained_anew_keeps_its_place(tmp_path: Path) -> No
     shutil.copytree(PACK, pack)
     out.mkdir()
     gather(out, pack)
-    for name in ("manifest.toml", *(f"cards/{name}.md" for name in NAMES)):
+    for name in ("manifest.toml", *(f"cards/{name}{end}" for name in NAMES for end in (".md", ".reliability.svg"))):
         assert (pack / name).read_text("utf-8") == (PACK / name).read_text("utf-8"), "the pack is what its notes say"
     note = json.loads((PACK / "notes" / "background.json").read_text("utf-8"))
     note["metrics"][0]["value"] = 0.25
