@@ -33,7 +33,7 @@ CAT_FACE = Pipeline(
         ClassifyRegion(name="classify_right_ear", region="right_ear", model="cat_right_ear"),
         ClassifyRegion(name="classify_mouth", region="mouth", model="cat_mouth"),
         ExplainFindings(regions=tuple(SCALES), switch="generate_gradcam"),
-        RenderPreview(),
+        RenderPreview(regions=tuple(SCALES)),
         BuildReport(system=System.CAT_FACE, regions=tuple(SCALES)),
     ),
 )

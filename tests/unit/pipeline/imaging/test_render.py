@@ -8,7 +8,9 @@ from PIL import ImageFont
 
 from pipeline.contracts import BoundingBox as Box
 from pipeline.imaging import render
-from pipeline.imaging.render import TONES, Mark, contact_sheet, draw_preview, on_checkerboard, on_white, overlay_heat
+from pipeline.imaging.lettering import shortened
+from pipeline.imaging.marks import TONES, Mark
+from pipeline.imaging.render import contact_sheet, draw_preview, on_checkerboard, on_white, overlay_heat
 from tests.hostile.pictures import scene
 
 GREY = np.full((700, 900, 3), 90, np.uint8)
@@ -139,6 +141,6 @@ def test_contact_sheet():
 def test_captions_are_shortened_to_fit():
     font = ImageFont.load_default(size=20)
     assert isinstance(font, ImageFont.FreeTypeFont)
-    assert render._shortened("short", font, 400) == "short"
-    cut = render._shortened("a very long caption indeed", font, 100)
+    assert shortened("short", font, 400) == "short"
+    cut = shortened("a very long caption indeed", font, 100)
     assert cut.endswith("…") and font.getlength(cut) <= 100
