@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.wilson import share
 from pipeline.contracts import System
 from pipeline.definition import Pipeline
 from pipeline.models.room import ModelRoom
+from pipeline.numbers import share
 from pipeline.run import RunRecord, run_batch
 from pipeline.systems import PIPELINES
 from training.data import Floats, feline, only, pictures, without_cats
