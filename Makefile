@@ -9,7 +9,7 @@ LOCK := requirements.txt requirements/torch.txt pyproject.toml $(wildcard requir
 SERIAL := $(wildcard tests/e2e tests/faults)
 JOBS ?= 2
 
-.PHONY: help demo up flower models-report test lint fmt unit serial faults soak bench docs rows lock clean
+.PHONY: help demo cats-report up flower models-report test lint fmt unit serial faults soak bench docs rows lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ help: ## Show this help
 ## ------------------------------------------------------------------------------------------------ see it work
 demo: .venv/.demo-ready ## Scan sample pictures with the whole service on this machine (PHOTOS=folder adds yours)
 	@$(BIN)/scanmill demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(ARGS)
+
+cats-report: .venv/.demo-ready ## Scan the photographs below DIR=folder and write one page: pictures, findings, failures, rates
+	@$(BIN)/scanmill report "$(DIR)" $(ARGS)
 
 up: .venv/.demo-ready ## Run the whole service on this machine, with embedded servers
 	@$(BIN)/scanmill up $(ARGS)

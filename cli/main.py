@@ -14,6 +14,7 @@ import typer
 
 VERBS = {
     "demo": "Scan real pictures on this machine and show what comes out.",
+    "report": "Scan a folder of pictures on this machine and write one page of what came out.",
     "up": "Run the whole service on this machine, with embedded servers.",
     "submit": "Submit pictures.",
     "status": "Show a scan.",

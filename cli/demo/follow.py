@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cli.client import Client
 from cli.client_errors import ApiError
@@ -13,6 +13,7 @@ from cli.demo.samples import Sample
 from cli.scan import Scan
 
 _ASKED_AT_ONCE = 8
+_IN_FLIGHT = 64
 _PAUSE_S = 0.1
 
 
@@ -23,6 +24,11 @@ class Followed:
     sample: Sample
     scan: Scan | None = None
     refusal: ApiError | None = None
+
+    def let_go(self) -> None:
+        """Keep of a finished scan how its stages ended, not what they found: the service still has that."""
+        if self.scan is not None:
+            self.scan = replace(self.scan, report=None, artifacts=(), raw={})
 
     @property
     def finished(self) -> bool:
@@ -48,10 +54,13 @@ class Progress:
         return sum(each.finished for each in self.followed)
 
 
-def follow(client: Client, samples: Sequence[Sample], show: Callable[[Progress], None]) -> Progress:
-    """Submit all samples, then ask for each unfinished scan in turn until all have ended; `show` is called in between.
+def follow(
+    client: Client, samples: Sequence[Sample], show: Callable[[Progress], None], *, keep: bool = True
+) -> Progress:
+    """Submit the samples, a bounded number at a time, and ask for each until all have ended; `show` is called in between.
 
-    A refused sample is a result like any other. Raises ApiError when it is us who are refused (401, 403, 5xx).
+    A refused sample is a result like any other. `keep` False lets go of what finished scans found, so that thousands
+    fit into memory. Raises ApiError when it is us who are refused (401, 403, 5xx).
     """
     progress = Progress([Followed(sample) for sample in samples])
     started = time.monotonic()
@@ -60,13 +69,14 @@ def follow(client: Client, samples: Sequence[Sample], show: Callable[[Progress],
         progress.seconds = time.monotonic() - started
         show(progress)
 
-    for each in progress.followed:
-        _submit(client, each)
-        tell()
-    waiting = deque(each for each in progress.followed if not each.finished)
-    while waiting:
+    unsent, waiting = deque(progress.followed), deque[Followed]()
+    while unsent or waiting:
+        while unsent and len(waiting) < _IN_FLIGHT:
+            _submit(client, unsent[0])
+            waiting.append(unsent.popleft())
+            tell()
         for _ in range(min(_ASKED_AT_ONCE, len(waiting))):
-            _ask(client, waiting, progress)
+            _ask(client, waiting, progress, keep)
         tell()
         if waiting:
             time.sleep(_PAUSE_S)
@@ -82,7 +92,7 @@ def _submit(client: Client, each: Followed) -> None:
         each.refusal = error
 
 
-def _ask(client: Client, waiting: deque[Followed], progress: Progress) -> None:
+def _ask(client: Client, waiting: deque[Followed], progress: Progress, keep: bool) -> None:
     each = waiting.popleft()
     if each.scan is None:
         return  # refused: nothing to ask for
@@ -90,3 +100,5 @@ def _ask(client: Client, waiting: deque[Followed], progress: Progress) -> None:
     progress.stages = progress.stages or [stage.name for stage in each.scan.stages]
     if not each.finished:
         waiting.append(each)
+    elif not keep:
+        each.let_go()

@@ -15,10 +15,14 @@ _TEXT = b"This is a text file. Its name ends in .jpg, its bytes do not agree.\n"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture to submit, under the name it is shown by."""
+    """A picture to submit, under the name it is shown by. A file is read when it is asked for, so many cost nothing."""
 
     name: str
-    content: bytes
+    source: bytes | Path
+
+    @property
+    def content(self) -> bytes:
+        return self.source.read_bytes() if isinstance(self.source, Path) else self.source
 
 
 def bundled() -> list[Sample]:
@@ -41,4 +45,4 @@ def from_folder(folder: Path) -> list[Sample]:
 
 
 def _read(path: Path, root: Path | None = None) -> Sample:
-    return Sample(str(path.relative_to(root)) if root else path.name, path.read_bytes())
+    return Sample(str(path.relative_to(root)) if root else path.name, path)

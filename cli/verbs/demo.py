@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.live import Live
 
 from cli import output
 from cli.client import Client
 from cli.demo import board, report, samples
-from cli.demo.follow import Followed, Progress, follow
+from cli.demo.follow import Followed, Progress
 from cli.demo.samples import Sample
+from cli.demo.watch import watched
 from cli.local import LocalService, Options, running
 from cli.output import Exit, Json
 from cli.settings import LocalSettings
@@ -58,7 +58,7 @@ def demo(
 def _scan(service: LocalService, pictures: list[Sample], as_json: bool) -> Progress:
     tell(f"submitting {len(pictures)} pictures to {service.url}")
     with Client(service.url, service.key) as client:
-        progress = _follow(service, client, pictures)
+        progress = watched(service, client, pictures)
         for each in progress.followed:
             output.emit(row_of(each), as_json, lambda: None)
         if not as_json:
@@ -66,29 +66,6 @@ def _scan(service: LocalService, pictures: list[Sample], as_json: bool) -> Progr
         page = report.write(progress, client, service.var / "report.html", service.url)
     tell(f"every picture, finding and heat map: file://{page}")
     return progress
-
-
-def _follow(service: LocalService, client: Client, pictures: list[Sample]) -> Progress:
-    """Follow with a live board on a terminal, and with a line every two seconds in a log."""
-    if output.console.is_terminal:
-        with Live(console=output.console, auto_refresh=False, transient=False) as live:
-
-            def show(progress: Progress) -> None:
-                service.tick()
-                live.update(board.board(progress), refresh=True)
-
-            return follow(client, pictures, show)
-    said = ""
-
-    def log(progress: Progress) -> None:
-        nonlocal said
-        service.tick()
-        at = f"{progress.seconds // 2:.0f} {progress.done}"
-        if at != said:
-            said = at
-            tell(board.line(progress))
-
-    return follow(client, pictures, log)
 
 
 def row_of(each: Followed) -> dict[str, Any]:

@@ -34,6 +34,11 @@ class PixelBox:
         whole = max(1, round(side))
         return cls(round(x - whole / 2), round(y - whole / 2), whole, whole)
 
+    def grown(self, factor: float) -> PixelBox:
+        """The square about the same centre, with sides this many times the longer one of this box."""
+        centre = self.x + self.width / 2, self.y + self.height / 2
+        return PixelBox.square(*centre, factor * max(self.width, self.height))
+
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> PixelBox:
         """Back from ``as_data``."""

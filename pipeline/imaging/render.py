@@ -6,13 +6,15 @@ and text size follow the size of the picture. Nothing here is measured on: a pic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from pipeline.imaging.lettering import INK, font, shortened
+from pipeline.imaging.marks import TONES, Mark, draw_box, draw_labels
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
@@ -21,45 +23,23 @@ if TYPE_CHECKING:
 
     Pixels: TypeAlias = NDArray[np.uint8]
     Map: TypeAlias = NDArray[np.floating[Any]]
-    Colour: TypeAlias = tuple[int, int, int]
-    Spot: TypeAlias = tuple[float, float, float, float]
+
+__all__ = [
+    "TONES",
+    "Mark",
+    "Style",
+    "contact_sheet",
+    "draw_preview",
+    "on_checkerboard",
+    "on_white",
+    "overlay_heat",
+    "shrunk",
+]
 
 Style = Literal["uniform", "jet"]
 
-TONES: Final[Mapping[str, Colour]] = {
-    "face": (255, 255, 255),
-    "plain": (86, 180, 233),
-    "good": (0, 200, 150),
-    "unsure": (240, 190, 40),
-    "bad": (240, 100, 60),
-}
-"""Colours of marks, after Okabe and Ito: told apart by people who see no red or no green."""
-
-_INK: Final = (16, 18, 22)
 _SMALLEST: Final = 640
 """Shorter longest sides are enlarged before anything is drawn: labels on a thumbnail would cover it."""
-
-
-class Box(Protocol):
-    """Anything with a top-left corner and a size, in pixels."""
-
-    @property
-    def x(self) -> float: ...
-    @property
-    def y(self) -> float: ...
-    @property
-    def width(self) -> float: ...
-    @property
-    def height(self) -> float: ...
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A box to draw, a word or two about it, and its tone (a key of TONES)."""
-
-    box: Box
-    text: str = ""
-    tone: str = "plain"
 
 
 def draw_preview(picture: Pixels, marks: Sequence[Mark], points: Iterable[tuple[float, float]] = ()) -> Pixels:
@@ -71,11 +51,11 @@ def draw_preview(picture: Pixels, marks: Sequence[Mark], points: Iterable[tuple[
     canvas, scale = _enlarged(picture)
     line = max(1.0, max(canvas.shape[:2]) / 400)
     for mark in marks:
-        _rectangle(canvas, mark, scale, line)
+        draw_box(canvas, mark, scale, line)
     for x, y in points:
         _dot(canvas, x * scale, y * scale, line * 2.2)
     drawing = Image.fromarray(canvas)
-    _labels(ImageDraw.Draw(drawing), marks, scale, drawing.size)
+    draw_labels(drawing, marks, scale, line)
     return np.array(drawing)
 
 
@@ -95,6 +75,23 @@ def overlay_heat(crop: Pixels, heat: Map, style: Style = "uniform") -> Pixels:
     colours = cv2.applyColorMap(np.round(level * 255).astype(np.uint8), _COLOUR_MAPS[style])[:, :, ::-1]
     share = np.full((height, width, 1), 0.4) if style == "jet" else 0.6 * level[:, :, None] ** 0.8
     return np.asarray(np.round(crop * (1 - share) + colours * share), np.uint8)
+
+
+def shrunk(picture: Pixels, longest: int) -> Pixels:
+    """RGB, or RGBA without fringes, with a longer side of at most ``longest`` pixels; a smaller picture as it is."""
+    height, width = picture.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if picture.shape[2] == 3:
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    # Colours count by their alpha, else what is cut away would darken the edge.
+    alpha = np.ascontiguousarray(picture[:, :, 3])
+    weighed = cv2.multiply(np.ascontiguousarray(picture[:, :, :3]), cv2.merge([alpha] * 3), scale=1 / 255)
+    small, seen = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (weighed, alpha))
+    colours = np.minimum(small.astype(np.uint16) * 255 // np.maximum(seen, 1)[:, :, None], 255)
+    return np.dstack([colours, seen]).astype(np.uint8)
 
 
 def on_white(cutout: Pixels) -> Pixels:
@@ -122,13 +119,13 @@ def contact_sheet(pictures: Sequence[tuple[Pixels, str]], columns: int = 0, side
     step_x, step_y = side + gap, side + gap + 2 * text
     size = (gap + columns * step_x, gap + -(-len(pictures) // columns) * step_y)
     sheet = Image.new("RGB", size, (246, 246, 244))
-    draw, font = ImageDraw.Draw(sheet), _font(text)
+    draw, face = ImageDraw.Draw(sheet), font(text)
     for place, (picture, caption) in enumerate(pictures):
         left, top = gap + place % columns * step_x, gap + place // columns * step_y
         draw.rectangle((left, top, left + side - 1, top + side - 1), fill=(228, 228, 225))
         tile = _fitted(picture, side)
         sheet.paste(tile, (left + (side - tile.width) // 2, top + (side - tile.height) // 2))
-        draw.text((left, top + side + text // 3), _shortened(caption, font, side), font=font, fill=_INK)
+        draw.text((left, top + side + text // 3), shortened(caption, face, side), font=face, fill=INK)
     return np.array(sheet)
 
 
@@ -144,67 +141,11 @@ def _enlarged(picture: Pixels) -> tuple[Pixels, float]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8), scale
 
 
-def _rectangle(canvas: Pixels, mark: Mark, scale: float, line: float) -> None:
-    """A box with a dark rim, so that it shows on any background."""
-    left, top, right, bottom = _spot(mark.box, scale)
-    corners = (round(left), round(top)), (round(right), round(bottom))
-    width = max(1, round(line * (1.5 if mark.tone == "face" else 1.0)))
-    cv2.rectangle(canvas, *corners, _INK, width + 2, cv2.LINE_AA)
-    cv2.rectangle(canvas, *corners, TONES[mark.tone], width, cv2.LINE_AA)
-
-
 def _dot(canvas: Pixels, x: float, y: float, radius: float) -> None:
     # cv2 takes fixed-point coordinates: 4 bits below the pixel.
     centre = round(x * 16), round(y * 16)
-    cv2.circle(canvas, centre, round((radius + 1.5) * 16), _INK, cv2.FILLED, cv2.LINE_AA, 4)
+    cv2.circle(canvas, centre, round((radius + 1.5) * 16), INK, cv2.FILLED, cv2.LINE_AA, 4)
     cv2.circle(canvas, centre, round(radius * 16), (255, 230, 80), cv2.FILLED, cv2.LINE_AA, 4)
-
-
-def _labels(draw: ImageDraw.ImageDraw, marks: Sequence[Mark], scale: float, size: tuple[int, int]) -> None:
-    height = max(13, round(max(size) / 48))
-    font, pad = _font(height), max(2, height // 4)
-    taken: list[Spot] = []
-    regions = [_spot(mark.box, scale) for mark in marks if mark.tone != "face"]
-    for mark in marks:
-        if mark.text:
-            text, box = _shortened(mark.text, font, size[0] - 2 * pad), _spot(mark.box, scale)
-            places = _places(box, font.getlength(text) + 2 * pad, height + 2 * pad, size)
-            others = [region for region in regions if region != box]
-            # The first place that hides least; another label counts for much more than what a box shows.
-            plate = _least_hidden(places, taken, others)
-            taken.append(plate)
-            draw.rounded_rectangle(plate, radius=pad, fill=TONES[mark.tone])
-            draw.text((plate[0] + pad, (plate[1] + plate[3]) / 2), text, font=font, fill=_INK, anchor="lm")
-
-
-def _places(box: Spot, width: float, height: float, size: tuple[int, int]) -> list[Spot]:
-    """Where a plate of this size may go: above the box, below it, inside, beside; moved into the picture."""
-    left, top, right, bottom = box
-    corners = [(left, top - height), (left, bottom), (right - width, top - height), (right - width, bottom)]
-    corners += [(left, top), (left, bottom - height), (right, top), (left - width, top)]
-    return [_kept_inside(x, y, width, height, size) for x, y in corners]
-
-
-def _kept_inside(x: float, y: float, width: float, height: float, size: tuple[int, int]) -> Spot:
-    x, y = max(0.0, min(x, size[0] - 1 - width)), max(0.0, min(y, size[1] - 1 - height))
-    return x, y, x + width, y + height
-
-
-def _least_hidden(places: Sequence[Spot], labels: Sequence[Spot], regions: Sequence[Spot]) -> Spot:
-    return min(places, key=lambda place: round(10 * _hidden(place, labels) + _hidden(place, regions)))
-
-
-def _hidden(plate: Spot, others: Iterable[Spot]) -> float:
-    """How many pixels of the others a plate would cover."""
-    return sum(
-        max(0.0, min(plate[2], other[2]) - max(plate[0], other[0]))
-        * max(0.0, min(plate[3], other[3]) - max(plate[1], other[1]))
-        for other in others
-    )
-
-
-def _spot(box: Box, scale: float) -> Spot:
-    return box.x * scale, box.y * scale, (box.x + box.width) * scale, (box.y + box.height) * scale
 
 
 def _over(cutout: Pixels, ground: Pixels) -> Pixels:
@@ -217,18 +158,3 @@ def _fitted(picture: Pixels, side: int) -> Image.Image:
     scale = side / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size=size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise TypeError("Pillow was built without FreeType: labels would not scale")
-    return font
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"

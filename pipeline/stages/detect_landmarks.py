@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pipeline.contracts import Queue
 from pipeline.errors import LandmarkDetectionFailed, ScanmillError
 from pipeline.imaging.crop import PixelBox, on_grey
+from pipeline.imaging.face_geometry import broken_rule
 from pipeline.models.base import of_family
 from pipeline.models.landmarks import LandmarksAnswer, LandmarksModel
 from pipeline.numbers import rounded
@@ -21,20 +20,17 @@ if TYPE_CHECKING:
 
 Points: TypeAlias = Mapping[str, tuple[float, float]]
 
-EYES_APART: Final = (0.1, 0.75)
-"""Distance between the eyes, in sides of the face's crop."""
-BELOW_EYES: Final = (0.25, 3.0)
-"""How far the mouth lies below the line through the eyes, in distances between the eyes."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class DetectLandmarks(Stage):
     """Six points; left means left in the picture. ``threshold`` None is the model's own.
 
-    Abstains rather than pass on points that cannot be a face: everything after this would look in the wrong place.
+    Abstains rather than pass on points that cannot be a face (``imaging/face_geometry.py``): everything after this
+    would look in the wrong place.
     """
 
     kind: ClassVar = "detect_landmarks"
+    version: ClassVar = 2
     queue: ClassVar = Queue.GPU
 
     needs: tuple[str, ...] = ("decode_image", "detect_face")
@@ -48,7 +44,9 @@ class DetectLandmarks(Stage):
     def run(self, items: Sequence[StageInput], models: Models) -> list[StageAnswer]:
         """Answer ``{points, crop_points, confidence}``: pixels of the canonical picture, and of the artifact ``face``.
 
-        Points may lie outside of the picture where the head leaves it. LANDMARK_DETECTION_FAILED says why.
+        Points may lie outside of the picture where the head leaves it. LANDMARK_DETECTION_FAILED carries
+        ``{confidence, threshold, reason}``: "confidence", or the rule that the points break, then with its ``value``
+        and the rule's ``low`` and ``high`` (None: no bound).
         """
         model = of_family(models, self.model, LandmarksModel)
         threshold = model.threshold("confidence", self.threshold)
@@ -77,10 +75,9 @@ class _Face:
 def _answer(face: _Face, answer: LandmarksAnswer | ScanmillError, threshold: float) -> StageAnswer:
     if isinstance(answer, ScanmillError):
         return answer
-    wrong = implausible(answer.points, face.box.width) if answer.confidence >= threshold else "confidence"
-    if wrong:
-        told = rounded({"confidence": answer.confidence, "threshold": threshold, "reason": wrong})
-        return LandmarkDetectionFailed(wrong, told)
+    if failed := _failed(face, answer, threshold):
+        told = {"confidence": answer.confidence, "threshold": threshold, **failed}
+        return LandmarkDetectionFailed(failed["reason"], rounded(told))
     return StageOutput(
         rounded(
             {
@@ -92,25 +89,12 @@ def _answer(face: _Face, answer: LandmarksAnswer | ScanmillError, threshold: flo
     )
 
 
+def _failed(face: _Face, answer: LandmarksAnswer, threshold: float) -> dict[str, Any] | None:
+    if answer.confidence < threshold:
+        return {"reason": "confidence"}
+    broken = broken_rule(answer.points, face.box.width)
+    return {"reason": broken.rule, "value": broken.value, "low": broken.low, "high": broken.high} if broken else None
+
+
 def _moved(points: Points, x: float, y: float) -> dict[str, dict[str, float]]:
     return {name: {"x": px + x, "y": py + y} for name, (px, py) in points.items()}
-
-
-def implausible(points: Points, side: float) -> str | None:
-    """What about these points (pixels of a square crop with this side) cannot be a face, or None."""
-    at = {name: np.array(point, np.float64) for name, point in points.items()}
-    across = at["right_eye"] - at["left_eye"]
-    apart = float(np.hypot(*across))
-    if across[0] <= 0 or at["right_ear"][0] <= at["left_ear"][0]:
-        return "left and right are exchanged"
-    if not EYES_APART[0] <= apart / side <= EYES_APART[1]:
-        return "eyes too close or too far apart"
-    down = np.array([-across[1], across[0]]) / apart  # square to the line through the eyes
-    below = {name: float(down @ (point - (at["left_eye"] + at["right_eye"]) / 2)) / apart for name, point in at.items()}
-    if not BELOW_EYES[0] <= below["mouth"] <= BELOW_EYES[1]:
-        return "mouth not below the eyes"
-    if not 0 < below["nose"] < below["mouth"]:
-        return "nose not between eyes and mouth"
-    if max(below["left_ear"], below["right_ear"]) >= below["nose"]:
-        return "ears not above the nose"
-    return None

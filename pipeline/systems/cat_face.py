@@ -25,7 +25,7 @@ CAT_FACE = Pipeline(
         ValidateSubject(model="cat_validator", subject="cat"),
         RemoveBackground(model="background", switch="remove_bg"),
         DetectFace(model="cat_face_detector", switch="detect_face"),
-        DetectLandmarks(model="cat_landmarks", switch="detect_landmarks"),
+        DetectLandmarks(model="cat_landmarks", switch="detect_landmarks", threshold=0.8),
         CropRegions(scales=SCALES, allowances={"mouth": 0.35}),
         ClassifyRegion(name="classify_left_eye", region="left_eye", model="cat_left_eye"),
         ClassifyRegion(name="classify_right_eye", region="right_eye", model="cat_right_eye"),
@@ -33,7 +33,7 @@ CAT_FACE = Pipeline(
         ClassifyRegion(name="classify_right_ear", region="right_ear", model="cat_right_ear"),
         ClassifyRegion(name="classify_mouth", region="mouth", model="cat_mouth"),
         ExplainFindings(regions=tuple(SCALES), switch="generate_gradcam"),
-        RenderPreview(),
+        RenderPreview(regions=tuple(SCALES)),
         BuildReport(system=System.CAT_FACE, regions=tuple(SCALES)),
     ),
 )
