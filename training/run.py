@@ -95,13 +95,15 @@ def run(given: argparse.Namespace) -> None:
     folders = {name: getattr(given, name) for name in FOLDERS}
     place = Place(**folders, seed=given.seed, form=given.form, resume=given.resume, progress=progress, stop=stop)
     prepare(given.seed, given.threads, given.precision)
-    with tracker or nullcontext():
-        work(given, place)
-        if tracker:
-            tracker.keep(place)
-    place.checkpoint(given.recipe).unlink(missing_ok=True)
-    progress.tell("done", metrics=place.noted, eta_s=0)
-    progress.end()
+    try:
+        with tracker or nullcontext():
+            work(given, place)
+            if tracker:
+                tracker.keep(place)
+        place.checkpoint(given.recipe).unlink(missing_ok=True)
+        progress.tell("done", metrics=place.noted, eta_s=0)
+    finally:
+        progress.end()
 
 
 def work(given: argparse.Namespace, place: Place) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_folders_go_by_their_option_s_name() -> None:
-    words = ["areas", "--data", "/tmp/me/cats", "--out=/tmp/out", "--scale", "0.5", "--progress", "p.json", "--resume"]
+    words = ["areas", "--data", "cats/mine", "--out=there", "--scale", "0.5", "--progress", "p.json", "--resume"]
     assert provenance.command(words) == "python -m training.run areas --data DATA --out OUT --scale 0.5"
 
 

@@ -111,7 +111,7 @@ def test_what_fails_ends_with_its_code(tmp_path: Path) -> None:
 def test_what_is_said_of_an_error() -> None:
     """What the user can mend is said in full, what is ours in one sentence."""
     assert told(InvalidField("--seed:\n x")).endswith("(--seed: x)")
-    assert told(ValueError("/etc/secret")) == "error: TRAINING_FAILED The training broke off with an error of its own."
+    assert told(ValueError("ours alone")) == "error: TRAINING_FAILED The training broke off with an error of its own."
 
 
 def test_a_wrong_command_line_is_told_in_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
