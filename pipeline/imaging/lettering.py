@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from PIL import ImageFont
 
 INK = (16, 18, 22)
 
 
+@cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """Pillow's own font, ``size`` pixels high."""
     found = ImageFont.load_default(size=size)

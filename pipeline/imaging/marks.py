@@ -154,7 +154,13 @@ def _best(places: Sequence[Spot], box: Spot, labels: Sequence[Spot], regions: Se
         covered = own if own > room / 2 else 0.0
         return round(OTHER_LABEL * _hidden(plate, labels) + _hidden(plate, regions) + covered + AWAY * _gap(plate, box))
 
-    return min(places, key=cost)
+    best, least = places[0], cost(places[0])
+    for place in places[1:]:
+        if least == 0:
+            break
+        if (here := cost(place)) < least:
+            best, least = place, here
+    return best
 
 
 def _hidden(plate: Spot, others: Iterable[Spot]) -> float:

@@ -33,6 +33,7 @@ __all__ = [
     "on_checkerboard",
     "on_white",
     "overlay_heat",
+    "shrunk",
 ]
 
 Style = Literal["uniform", "jet"]
@@ -74,6 +75,23 @@ def overlay_heat(crop: Pixels, heat: Map, style: Style = "uniform") -> Pixels:
     colours = cv2.applyColorMap(np.round(level * 255).astype(np.uint8), _COLOUR_MAPS[style])[:, :, ::-1]
     share = np.full((height, width, 1), 0.4) if style == "jet" else 0.6 * level[:, :, None] ** 0.8
     return np.asarray(np.round(crop * (1 - share) + colours * share), np.uint8)
+
+
+def shrunk(picture: Pixels, longest: int) -> Pixels:
+    """RGB, or RGBA without fringes, with a longer side of at most ``longest`` pixels; a smaller picture as it is."""
+    height, width = picture.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    if picture.shape[2] == 3:
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    # Colours count by their alpha, else what is cut away would darken the edge.
+    alpha = np.ascontiguousarray(picture[:, :, 3])
+    weighed = cv2.multiply(np.ascontiguousarray(picture[:, :, :3]), cv2.merge([alpha] * 3), scale=1 / 255)
+    small, seen = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (weighed, alpha))
+    colours = np.minimum(small.astype(np.uint16) * 255 // np.maximum(seen, 1)[:, :, None], 255)
+    return np.dstack([colours, seen]).astype(np.uint8)
 
 
 def on_white(cutout: Pixels) -> Pixels:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
 from pipeline.imaging.lettering import INK, font, shortened
 from pipeline.imaging.marks import TONES
-from pipeline.imaging.render import on_checkerboard
+from pipeline.imaging.render import on_checkerboard, shrunk
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 1600
 """Pixels of every sheet's width."""
-_GAP, _TEXT, _SMALL, _CAPTION, _LARGE, _WIDEST = 20, 22, 17, 30, 586, 380
+_GAP, _TEXT, _SMALL, _CAPTION, _LARGE, _WIDEST, _CROP = 20, 22, 17, 30, 586, 380, 224
 _PAPER, _TILE, _SOFT = (250, 250, 248), (232, 232, 229), (96, 98, 104)
 
 
@@ -97,7 +98,7 @@ def _tile(picture: Pixels, caption: str, width: int, height: int) -> Image.Image
 def _area(area: Area, side: int) -> Image.Image:
     """Name and answer above the crop, the heat map below it; where one is missing, an empty place that says so."""
     head = 2 * _TEXT + 22
-    half = side * 3 // 4
+    half = min(side, _CROP)
     tile = Image.new("RGB", (side, head + 2 * half + 6 + _SMALL + 10), _PAPER)
     draw = ImageDraw.Draw(tile)
     _write(draw, (0, 0), area.name, _TEXT, side, INK)
@@ -134,7 +135,12 @@ def _write(
 
 def _fitted(picture: Pixels, width: int, height: int) -> Image.Image:
     """The whole picture, as large as fits."""
-    image = Image.fromarray(on_checkerboard(picture) if picture.shape[2:] == (4,) else picture).convert("RGB")
-    scale = min(width / image.width, height / image.height)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    if scale < 1:
+        picture = shrunk(picture, max(1, round(scale * max(picture.shape[:2]))))
+    if picture.shape[2:] == (4,):
+        picture = on_checkerboard(picture)
+    if scale > 1:
+        size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return Image.fromarray(picture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -10,16 +10,15 @@ from pipeline import wording
 from pipeline.contracts import BoundingBox
 from pipeline.imaging.crop import PixelBox, cut
 from pipeline.imaging.marks import Box, Mark
-from pipeline.imaging.render import draw_preview, on_white
+from pipeline.imaging.render import draw_preview, on_white, shrunk
 from pipeline.imaging.scan_sheet import Area, scan_sheet
-from pipeline.models.tensors import squash
 from pipeline.stage import Models, Need, Picture, Stage, StageAnswer, StageInput, StageOutput, each
 
 if TYPE_CHECKING:
     from pipeline.stage import Pixels
 
 LONGEST: Final = 1280
-"""Pixels of a preview's longer side at most."""
+"""Pixels of a preview's longer side at most, unless a small picture is enlarged for its labels."""
 CLOSER: Final = 1.3
 """The close-up shows this many times the face's square."""
 NOTE: Final = "A finding is what one network thinks of one crop. It is not a diagnosis."
@@ -56,15 +55,20 @@ class RenderPreview(Stage):
         return each(self._answer, items)
 
     def _answer(self, item: StageInput) -> StageOutput:
-        preview, marks = _ground(item), list(self._marks(item))
-        landmarks = item.answered("detect_landmarks")
+        picture, removed = item.needs["decode_image"].picture("canonical"), item.answered("remove_background")
+        cutout = shrunk(removed.picture("cutout"), LONGEST) if removed else None
+        ground = shrunk(picture, LONGEST)
+        if cutout is not None and item.needs["detect_face"].data["detected_on"] == "cutout":
+            ground = on_white(cutout)
+        marks, landmarks = list(self._marks(item)), item.answered("detect_landmarks")
         dots = [(point["x"], point["y"]) for point in landmarks.data["points"].values()] if landmarks else []
-        drawn = {"preview": Picture(_drawn(preview, marks, dots), lossless=False)}
+        drawing = {"preview": Picture(_drawn(ground, PixelBox(0, 0, *_size(picture)), marks, dots), lossless=False)}
         if self.regions:
-            closer = PixelBox.of(item.needs["detect_face"].data["crop"]).grown(CLOSER)
-            close_up = _drawn(*_moved(item.needs["decode_image"].picture("canonical"), marks, dots, closer))
-            drawn["contact_sheet"] = Picture(self._sheet(item, drawn["preview"].pixels, close_up), lossless=False)
-        return StageOutput({}, drawn)
+            closer = PixelBox.of(item.needs["detect_face"].data["crop"]).grown(CLOSER).within(*picture.shape[:2])
+            pictures = {"original": picture, "cut-out": cutout, "preview": drawing["preview"].pixels}
+            pictures["face"] = _drawn(shrunk(cut(picture, closer), LONGEST), closer, marks, dots)
+            drawing["contact_sheet"] = Picture(self._sheet(item, pictures), lossless=False)
+        return StageOutput({}, drawing)
 
     def _marks(self, item: StageInput) -> Iterator[Mark]:
         face, cropped = item.needs["detect_face"].data, item.answered("crop_regions")
@@ -75,12 +79,11 @@ class RenderPreview(Stage):
                 said = f"{wording.words(name)}: {wording.words(found.data['label'])}" if found else wording.words(name)
                 yield Mark(BoundingBox(**region["visible"]), said, wording.tone(found, self.healthy))
 
-    def _sheet(self, item: StageInput, preview: Pixels, close_up: Pixels) -> Pixels:
-        made_of = [(item.needs["decode_image"].picture("canonical"), "original")]
-        if cutout := item.answered("remove_background"):
-            made_of.append((cutout.picture("cutout"), f"cut-out, {cutout.data['coverage']:.0%} of the picture"))
+    def _sheet(self, item: StageInput, pictures: Mapping[str, Pixels | None]) -> Pixels:
+        captioned = {name: (picture, name) for name, picture in pictures.items() if picture is not None}
+        made_of = [captioned[name] for name in ("original", "cut-out") if name in captioned]
         areas = [self._area(item, region) for region in self.regions] if item.answered("crop_regions") else []
-        return scan_sheet(wording.title(item.needs), made_of, [(preview, "preview"), (close_up, "face")], areas, NOTE)
+        return scan_sheet(wording.title(item.needs), made_of, [captioned["preview"], captioned["face"]], areas, NOTE)
 
     def _area(self, item: StageInput, region: str) -> Area:
         asked, found = item.needs.get(f"classify_{region}"), item.answered(f"classify_{region}")
@@ -96,32 +99,20 @@ class RenderPreview(Stage):
         )
 
 
-def _drawn(picture: Pixels, marks: Sequence[Mark], dots: Sequence[tuple[float, float]]) -> Pixels:
-    """The marked picture, its longer side at most LONGEST."""
-    scale = min(1.0, LONGEST / max(picture.shape[:2]))
-    if scale < 1:
-        picture = squash(picture, (round(picture.shape[0] * scale), round(picture.shape[1] * scale)))
-    scaled = [replace(mark, box=_box(mark.box, 0, 0, scale)) for mark in marks]
-    return draw_preview(picture, scaled, [(x * scale, y * scale) for x, y in dots])
+def _drawn(shown: Pixels, part: PixelBox, marks: Sequence[Mark], dots: Sequence[tuple[float, float]]) -> Pixels:
+    """What is ``shown`` of a ``part`` of the picture, with marks and dots that are in pixels of the whole."""
+    scale = shown.shape[1] / part.width
+    moved = [replace(mark, box=_moved(mark.box, part, scale)) for mark in marks]
+    return draw_preview(shown, moved, [((x - part.x) * scale, (y - part.y) * scale) for x, y in dots])
 
 
-def _moved(
-    picture: Pixels, marks: Sequence[Mark], dots: Sequence[tuple[float, float]], box: PixelBox
-) -> tuple[Pixels, list[Mark], list[tuple[float, float]]]:
-    """What of picture, marks and dots lies in a box; it need not lie in the picture as a whole."""
-    part = box.within(*picture.shape[:2])
-    moved = [replace(mark, box=_box(mark.box, part.x, part.y, 1.0)) for mark in marks]
-    return cut(picture, box), moved, [(x - part.x, y - part.y) for x, y in dots]
+def _moved(box: Box, part: PixelBox, scale: float) -> BoundingBox:
+    return BoundingBox((box.x - part.x) * scale, (box.y - part.y) * scale, box.width * scale, box.height * scale)
 
 
-def _box(box: Box, x: float, y: float, scale: float) -> BoundingBox:
-    return BoundingBox((box.x - x) * scale, (box.y - y) * scale, box.width * scale, box.height * scale)
-
-
-def _ground(item: StageInput) -> Pixels:
-    if item.needs["detect_face"].data["detected_on"] == "cutout":
-        return on_white(item.needs["remove_background"].picture("cutout"))
-    return item.needs["decode_image"].picture("canonical")
+def _size(picture: Pixels) -> tuple[int, int]:
+    """Width and height."""
+    return picture.shape[1], picture.shape[0]
 
 
 def _picture(need: Need | None, name: str) -> Pixels | None:

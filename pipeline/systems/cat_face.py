@@ -25,7 +25,7 @@ CAT_FACE = Pipeline(
         ValidateSubject(model="cat_validator", subject="cat"),
         RemoveBackground(model="background", switch="remove_bg"),
         DetectFace(model="cat_face_detector"),
-        DetectLandmarks(model="cat_landmarks"),
+        DetectLandmarks(model="cat_landmarks", threshold=0.8),
         CropRegions(scales=SCALES, allowances={"mouth": 0.35}),
         ClassifyRegion(name="classify_left_eye", region="left_eye", model="cat_left_eye"),
         ClassifyRegion(name="classify_right_eye", region="right_eye", model="cat_right_eye"),

@@ -116,6 +116,20 @@ def test_a_map_that_says_nothing_gives_the_plain_crop(heat: np.ndarray):
     assert np.array_equal(over, crop) and over is not crop
 
 
+def test_a_picture_is_shrunk_in_proportion_and_a_small_one_is_not():
+    assert render.shrunk(GREY, 300).shape == (233, 300, 3)
+    assert render.shrunk(GREY, 900) is GREY and render.shrunk(GREY, 2000) is GREY
+
+
+def test_a_shrunk_cutout_has_no_dark_fringe():
+    cutout = np.zeros((90, 90, 4), np.uint8)
+    cutout[:, :41] = (200, 180, 160, 255)  # the edge falls inside a small pixel
+    small = render.shrunk(cutout, 30)
+    edge = small[15, 13]
+    assert 100 < edge[3] < 200 and np.abs(edge[:3].astype(int) - (200, 180, 160)).max() <= 2
+    assert small[15, 25, 3] == 0 and small[15, 3].tolist() == [200, 180, 160, 255]
+
+
 def test_cutouts_on_white_and_on_chequers():
     cutout = np.zeros((64, 64, 4), np.uint8)
     cutout[:, :32] = (10, 200, 30, 255)
