@@ -125,7 +125,7 @@ def test_the_page_groups_failures_by_code_and_names_the_rule(tmp_path: Path) -> 
     answered, _, away = text.partition("Turned away")
     assert "s0.jpg" in answered and "s1.jpg" in answered and "s100.jpg" not in answered
     assert away.index("NOT_A_CAT") < away.index("NO_FACE_DETECTED"), "the most frequent first"
-    assert "mouth centred" in away and "text" in away and "of 6" in text
+    assert "because of: mouth centred" in away and "text" in away and "of 6" in text
     assert text.count('<details class="page"') == 4 and "<script" not in text
 
 
