@@ -1,6 +1,7 @@
 """A run of a recipe's training: its stages one after the other, gone on with where it was cut off."""
 
 import dataclasses
+import importlib
 import os
 from typing import Any
 
@@ -29,6 +30,8 @@ def prepare(seed: int, threads: int, precision: str) -> None:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     cv2.setNumThreads(1)  # forked processes must not wait for threads that they do not have
+    if keras.config.backend() == "torch":
+        importlib.import_module("torch").set_num_threads(threads)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
 
