@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tests import made_up_cats
+from training.album import Example
+from training.area_crops import Subject
 from training.data import Floats, Picture, pictures
 from training.entries import ENTRIES
 from training.faces import Face, face_of
 from training.heads import Detection
 from training.judges import areas, detector, judge_of, landmarks, matte, validator
-from training.recipes.areas import Subject
-from training.recipes.validator import Example
 
 
 @pytest.fixture(scope="module")
