@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from training import augment
 from training.data import WITH_NEGATIVES, Floats, everything, only
 
-FILES: Final = {"validator": "cat_validator.onnx", "areas": "cat_areas.onnx"}
+FILES: Final = {"body": "cat_validator.onnx", "validator": "cat_validator.onnx", "areas": "cat_areas.onnx"}
 """The networks whose form does not depend on the input's size, by recipe."""
 SHOWN: Final = ("cat_face_landmarks_pseudo", *WITH_NEGATIVES)
 EVERY: Final = 5

@@ -11,7 +11,19 @@ from training.budget import Budget
 from training.fitting import prepare
 from training.place import Place
 
-RECIPES: Final = ("body", "detector", "landmarks", "validator", "matte", "areas")
+RECIPES: Final = (
+    "body",
+    "detector",
+    "landmarks",
+    "validator",
+    "matte",
+    "areas",
+    "eyes",
+    "cataract_fast",
+    "cataract_strong",
+    "patches",
+    "patchcore",
+)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -51,11 +63,11 @@ def main() -> None:
 
 
 def finish(recipe: Any, place: Place) -> None:
-    """Export what is served and score it; the body is not served."""
-    if not hasattr(recipe, "serving"):
-        return
-    importlib.import_module("training.export").to_onnx(recipe.serving(place))
-    recipe.score(place)
+    """Export what is served as ONNX, and score what can be scored; the body is neither."""
+    if hasattr(recipe, "serving"):
+        importlib.import_module("training.export").to_onnx(recipe.serving(place))
+    if hasattr(recipe, "score"):
+        recipe.score(place)
 
 
 if __name__ == "__main__":
