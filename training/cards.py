@@ -7,9 +7,11 @@ from training.entries.entry import Entry
 from training.slices import HOW, LEAST
 
 PARTS: Final = ("train", "validation", "test")
-WITHOUT_BODY: Final = ("landmarks", "skin_hair", "skin_acne", "skin_condition")
-"""Recipes that do not begin with the distilled body."""
 UNRECORDED: Final = "made before commits were recorded"
+
+SKIN: Final = ("skin_hair", "skin_acne", "skin_condition")
+WITHOUT_BODY: Final = ("landmarks", "eyes", "cataract_fast", "cataract_strong", "patches", "patchcore", *SKIN)
+"""Recipes that do not begin with the distilled body, or say on their card where they have it from."""
 
 
 def card(entry: Entry, measured: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ MASKS_AGREE: Final = 0.88
 """Machine-made masks whose two makers agree less than this (IoU) are left out."""
 HELD_OUT_SOURCES: Final = frozenset({"maxogden", "supergawp"})
 """Sources kept whole for the test part: few cats in many pictures, or scored elsewhere too."""
-
+SHOTS: Final[Mapping[str, int]] = {"magnetic_tile_full": 1000, "thermal_substations": 10}
+"""Sets whose files are numbered in the order of shooting: how many numbers stay on one side. One tile's exposures and
+one place's shots follow each other."""
 
 WITH_NEGATIVES: Final = (
     "cats_dogs",
@@ -80,7 +83,7 @@ def part_of(group: str) -> Part:
 
 
 def group_of(dataset: str, row: Mapping[str, str]) -> str:
-    """What must stay on one side: an individual cat, a source, a run of shots, or the picture."""
+    """What must stay on one side: what the set says, an individual cat, a source, a run of shots, or the picture."""
     name = row.get("orig_name", row["file"])
     if dataset == "cats_maxogden_bsd" or row.get("source") == "maxogden":
         return "maxogden"
@@ -88,6 +91,10 @@ def group_of(dataset: str, row: Mapping[str, str]) -> str:
         return "supergawp"
     if row.get("source") == "gpriamo":
         return "gpriamo/" + Path(name).parent.name
+    if "group" in row:
+        return f"{dataset}/{row['group']}"
+    if dataset in SHOTS:
+        return f"{dataset}/{row.get('place', '')}{int(re.findall(r'[0-9]+', name)[-1]) // SHOTS[dataset]}"
     if dataset == "people_ccp":
         return f"people_ccp/{int(Path(name).stem) // 10}"
     return f"{dataset}/{name}"

@@ -20,7 +20,7 @@ from training import augment
 from training.data import WITH_NEGATIVES, Floats, everything, only, read_rgb
 from training.folder import files, own
 
-FILES: Final = {"validator": "cat_validator.onnx", "areas": "cat_areas.onnx"}
+FILES: Final = {"body": "cat_validator.onnx", "validator": "cat_validator.onnx", "areas": "cat_areas.onnx"}
 """The networks whose form does not depend on the input's size, by recipe."""
 SHOWN: Final = ("cat_face_landmarks_pseudo", *WITH_NEGATIVES)
 EVERY: Final = 5

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnxruntime
 
-from training.data import Floats
+from training.augment import squash, unit
+from training.data import Floats, Pixels
 
 Call: TypeAlias = Callable[[Any], dict[str, Any]]
 """image [N,size,size,3] -> {output's name: tensor}"""
@@ -25,11 +26,12 @@ class Served:
     call: Call
 
 
-def session(file: Path, threads: int = 2) -> onnxruntime.InferenceSession:
-    """A CPU session."""
+def session(file: Path | bytes, threads: int = 2) -> onnxruntime.InferenceSession:
+    """A CPU session of a file or of its bytes."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    content = file if isinstance(file, bytes) else str(file)
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def run(file: Path, images: Floats, names: Sequence[str], batch: int = 16) -> list[Floats]:
@@ -39,6 +41,13 @@ def run(file: Path, images: Floats, names: Sequence[str], batch: int = 16) -> li
         network.run(list(names), {"image": images[first : first + batch]}) for first in range(0, len(images), batch)
     ]
     return [np.concatenate(found) for found in zip(*blocks, strict=True)]
+
+
+def answers(file: Path, pictures: Sequence[Pixels], size: int, names: Sequence[str]) -> list[Floats]:
+    """Outputs of whole pictures of any sizes, squashed to the input's size, in -1..1; one at a time, as on a CPU."""
+    network = session(file, 1)
+    found = [network.run(list(names), {"image": unit([squash(picture, size)])}) for picture in pictures]
+    return [np.concatenate(one) for one in zip(*found, strict=True)]
 
 
 def sha256(file: Path) -> str:

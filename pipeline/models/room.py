@@ -11,10 +11,12 @@ from typing import Any, Final
 import cv2
 
 from pipeline.errors import ModelLoadError, ModelUnavailable
+from pipeline.models.anomaly import AnomalyModel
 from pipeline.models.base import Model
 from pipeline.models.cascade import CascadeModel
 from pipeline.models.classifier import ClassifierModel
 from pipeline.models.detector import DetectorModel
+from pipeline.models.embedding import EmbeddingModel
 from pipeline.models.input_spec import ManifestError
 from pipeline.models.landmarks import LandmarksModel
 from pipeline.models.manifest import ModelEntry, read_manifest
@@ -39,6 +41,8 @@ FAMILIES: Final[Mapping[str, type[Model[Any]]]] = {
     "saliency": SaliencyModel,
     "rembg": RembgModel,
     "tabular": TabularModel,
+    "embedding": EmbeddingModel,
+    "anomaly": AnomalyModel,
 }
 
 MOST_VERSIONS: Final = 3

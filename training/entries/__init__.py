@@ -3,6 +3,8 @@
 from typing import Final
 
 from training.entries.cat_face import CAT_FACE
+from training.entries.cataract import CATARACT
 from training.entries.entry import Entry
+from training.entries.thermal import THERMAL
 
-ENTRIES: Final[tuple[Entry, ...]] = (*CAT_FACE,)
+ENTRIES: Final[tuple[Entry, ...]] = (*CAT_FACE, *CATARACT, *THERMAL)

@@ -59,6 +59,11 @@ def drawn(rng: np.random.Generator, images: list[Pixels], stage: Stage) -> Batch
     return (augment.stacked(made),)
 
 
+def build() -> networks.Network:
+    """The body alone: [N,S,S,3] in -1..1 to [N,S/32,S/32,576]."""
+    return networks.mobile_body(None)
+
+
 def with_teacher(folder: Path) -> networks.Network:
     """Student's embedding and logits, then the teacher's of the same image, its embedding standardised."""
     body = networks.mobile_body(None)
