@@ -1,14 +1,8 @@
 """A model card as Markdown: what it is for, what it learned from, what it scored, what it cannot do."""
 
-from typing import Any, Final
+from typing import Any
 
-from training.entries.entry import TERMS, Entry
-
-SPLIT: Final = (
-    "74 % train, 10 % validation, 16 % test, by a stable hash of the group: an individual cat (gpriamo), ten "
-    "consecutive shots (people_ccp), a whole source kept for testing (maxogden, SuperGawp), else the picture. "
-    "Thresholds and temperatures were set on the validation part or in advance, never on the test part."
-)
+from training.entries.entry import Entry
 
 
 def card(entry: Entry, measured: dict[str, Any]) -> str:
@@ -36,9 +30,9 @@ def card(entry: Entry, measured: dict[str, Any]) -> str:
             "",
             "| set | terms |",
             "|---|---|",
-            *[f"| {name} | {TERMS[name]} |" for name in (*entry.trained_on, *entry.scored_on)],
+            *[f"| {name} | {entry.terms[name]} |" for name in (*entry.trained_on, *entry.scored_on)],
             "",
-            f"Split: {SPLIT}",
+            f"Split: {entry.split}",
             "",
             *made(entry, measured),
         ]

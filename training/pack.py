@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from training.cards import card
 from training.entries import ENTRIES
-from training.entries.entry import LICENCE, TERMS, Entry
+from training.entries.entry import Entry
 from training.served import sha256
 from training.toml import lines, quoted
 
+PICTURE: Final = {"layout": "NHWC", "colour": "RGB"}
 SOURCE: Final = "python -m training.run {recipe} --data DATA --out OUT --teacher TEACHER --truth TRUTH"
 
 
@@ -34,7 +35,8 @@ def gather(out: Path, pack: Path) -> None:
         note = out / kept.name
         if note.exists() and (out / entry.file).exists():
             shutil.copyfile(note, kept)
-            shutil.copyfile(out / entry.file, pack / entry.file)
+            for file in (entry.file, *entry.also_files):
+                shutil.copyfile(out / file, pack / file)
         if not (kept.exists() and (pack / entry.file).exists()):
             continue
         measured = json.loads(kept.read_text(encoding="utf-8"))
@@ -51,8 +53,8 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         "version": entry.version,
         "file": entry.file,
         "sha256": digest,
-        "runtime": "onnx",
-        "licence": LICENCE,
+        "runtime": entry.runtime,
+        "licence": entry.licence,
         "source": "training/recipes: " + SOURCE.format(recipe=entry.recipe),
         "task": entry.task,
         "card": f"cards/{entry.name}.md",
@@ -62,18 +64,20 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         facts["crop_scale"] = entry.crop_scale
     if "temperature" in measured:
         facts["temperature"] = measured["temperature"]
-    facts["trained_on"] = [f"{name}: {TERMS[name]}" for name in entry.trained_on]
+    facts["trained_on"] = [f"{name}: {entry.terms[name]}" for name in entry.trained_on]
     parts = [
         "\n[[model]]\n",
         lines(facts),
         "\n[model.input]\n",
-        lines({"layout": "NHWC", "colour": "RGB"} | dict(entry.input)),
+        lines(entry.input if "features" in entry.input else PICTURE | dict(entry.input)),
     ]
     parts += ["\n[model.outputs]\n", lines(entry.outputs)]
     if entry.explanation:
         parts += ["\n[model.explanation]\n", lines(entry.explanation)]
     if entry.labels:
         parts += ["\n[model.labels]\n", lines(entry.labels)]
+    if entry.groups:
+        parts += ["\n[model.groups]\n", lines(entry.groups)]
     if thresholds := {**entry.thresholds, **measured.get("thresholds", {})}:
         parts += ["\n[model.thresholds]\n", lines(thresholds)]
     for metric in measured["metrics"]:
