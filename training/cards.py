@@ -1,8 +1,11 @@
 """A model card as Markdown: what it is for, what it learned from, what it scored, what it cannot do."""
 
-from typing import Any
+from typing import Any, Final
 
 from training.entries.entry import Entry
+
+WITHOUT_BODY: Final = ("landmarks", "skin_hair", "skin_acne", "skin_condition")
+"""Recipes that do not begin with the distilled body."""
 
 
 def card(entry: Entry, measured: dict[str, Any]) -> str:
@@ -77,7 +80,7 @@ def commands(entry: Entry, run: dict[str, Any]) -> list[str]:
     budget = f"--budget {run['budget']}" + (f" --scale {run['scale']:g}" if run["scale"] != 1 else "")
     body = (
         []
-        if entry.recipe == "landmarks"
+        if entry.recipe in WITHOUT_BODY
         else [f"python -m training.run body --data DATA --out OUT --teacher TEACHER {budget}"]
     )
     if run.get("start"):

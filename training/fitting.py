@@ -15,6 +15,7 @@ from keras import ops
 
 from training.budget import Budget, Clock, Stage, Stages
 from training.drawing import Batch, Draw, Drawing
+from training.entries.entry import IMAGENET
 from training.networks import batch_norms
 from training.place import Place
 
@@ -48,6 +49,11 @@ def prepare(seed: int, threads: int, precision: str) -> None:
 def signed(pixels: Any) -> Any:
     """0..255 to -1..1."""
     return ops.cast(pixels, "float32") / 127.5 - 1
+
+
+def imagenet(pixels: Any) -> Any:
+    """0..255 to ImageNet's mean and deviation."""
+    return (ops.cast(pixels, "float32") / 255 - np.float32(IMAGENET["mean"])) / np.float32(IMAGENET["std"])
 
 
 def rate(peak: float, step: int, steps: int) -> float:

@@ -11,7 +11,17 @@ from training.budget import Budget
 from training.fitting import prepare
 from training.place import Place
 
-RECIPES: Final = ("body", "detector", "landmarks", "validator", "matte", "areas")
+RECIPES: Final = (
+    "body",
+    "detector",
+    "landmarks",
+    "validator",
+    "matte",
+    "areas",
+    "skin_hair",
+    "skin_acne",
+    "skin_condition",
+)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -51,10 +61,12 @@ def main() -> None:
 
 
 def finish(recipe: Any, place: Place) -> None:
-    """Export what is served and score it; the body is not served."""
+    """Export what is served, whatever other forms it has, and score it; the body is not served."""
     if not hasattr(recipe, "serving"):
         return
     importlib.import_module("training.export").to_onnx(recipe.serving(place))
+    if hasattr(recipe, "others"):
+        recipe.others(place)
     recipe.score(place)
 
 

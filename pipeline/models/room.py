@@ -15,6 +15,7 @@ from pipeline.models.base import Model
 from pipeline.models.cascade import CascadeModel
 from pipeline.models.classifier import ClassifierModel
 from pipeline.models.detector import DetectorModel
+from pipeline.models.heads import HeadsModel
 from pipeline.models.input_spec import ManifestError
 from pipeline.models.landmarks import LandmarksModel
 from pipeline.models.manifest import ModelEntry, read_manifest
@@ -34,6 +35,7 @@ FAMILIES: Final[Mapping[str, type[Model[Any]]]] = {
     "landmarks": LandmarksModel,
     "matte": MatteModel,
     "classifier": ClassifierModel,
+    "heads": HeadsModel,
     "cascade": CascadeModel,
     "yolox": YoloxModel,
     "saliency": SaliencyModel,

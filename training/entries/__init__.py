@@ -4,5 +4,7 @@ from typing import Final
 
 from training.entries.cat_face import CAT_FACE
 from training.entries.entry import Entry
+from training.entries.skin_hair import SKIN_HAIR
+from training.entries.skincare import SKINCARE
 
-ENTRIES: Final[tuple[Entry, ...]] = (*CAT_FACE,)
+ENTRIES: Final[tuple[Entry, ...]] = (*CAT_FACE, *SKIN_HAIR, *SKINCARE)
