@@ -17,7 +17,7 @@ from pipeline.models.input_spec import InputSpec
 from pipeline.models.tensors import to_batch
 from training import augment, cam, networks, served, torchscript
 from training.budget import Budget, Stage, Stages
-from training.data import Floats
+from training.data import Floats, Pixels
 from training.drawing import Batch
 from training.entries.entry import IMAGENET
 from training.evaluate import Metric, auc, bootstrap, expected_calibration_error, fit_temperature
@@ -30,8 +30,8 @@ from training.served import Served
 SIZE: Final = 224
 SPEC: Final = InputSpec(name="image", size=(SIZE, SIZE), **IMAGENET)
 STAGES: Final[Stages] = {
-    "cpu": (Stage(160, 1000, 32, 2e-3), Stage(SIZE, 250, 32, 5e-4)),
-    "gpu": (Stage(160, 2000, 128, 2e-3), Stage(SIZE, 1000, 128, 1e-3)),
+    "cpu": (Stage(SIZE, 800, 32, 2e-3),),
+    "gpu": (Stage(SIZE, 3000, 128, 2e-3),),
 }
 
 
@@ -39,7 +39,7 @@ def build(channels: Sequence[int], classes: int, size: int | None = None) -> net
     """[N,S,S,3], ImageNet's mean and deviation, to logits [N,C]; one convolution for each number of channels."""
     image = x = keras.Input((size, size, 3))
     for number, width in enumerate(channels):
-        side, stride = (5, 2) if number == 0 else (3, 1)
+        side, stride = (7, 4) if number == 0 else (3, 1)
         x = layers.ZeroPadding2D(side // 2)(x)  # the same on all edges, as PyTorch pads
         x = layers.Conv2D(width, side, strides=stride, use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
@@ -68,28 +68,16 @@ class Finding:
         items = sets(place, "faces", close, "train", budget)
         for part in ("validation", "test"):
             sets(place, "faces", close, part, budget)
+        images, labels = [item.pixels() for item in items], [self.index(item) for item in items]
         lesson = Lesson(
             recipe=self.name,
             at_size=lambda _, former: copied(build(self.channels, len(self.labels)), former),
-            draw=partial(
-                self.drawn, [[item for item in items if self.index(item) == k] for k in range(len(self.labels))]
-            ),
+            draw=partial(drawn, images, [np.flatnonzero(np.equal(labels, k)) for k in range(len(self.labels))]),
             loss=loss,
             stages=STAGES,
             scale=imagenet,
         )
         learn(lesson, place, budget)
-
-    def drawn(self, by_label: Sequence[Sequence[Painted]], rng: np.random.Generator, stage: Stage) -> Batch:
-        """Views of painted faces, every label as often."""
-        images, labels = [], []
-        for number in range(stage.batch):
-            label = number % len(by_label)
-            item = by_label[label][int(rng.integers(len(by_label[label])))]
-            view = augment.random_view(rng, item.pixels(), stage.size, 0.6)
-            images.append(augment.colour(rng, view, 0.5))
-            labels.append(label)
-        return augment.stacked(images), np.array(labels, np.int32)
 
     def trained(self, place: Place) -> networks.Network:
         """The network with its weights and a fixed input."""
@@ -125,6 +113,14 @@ class Finding:
         """Logits [K,C] and labels [K]."""
         (logits,) = served.run(place.out / f"{self.name}.onnx", inputs(items), ("logits",))
         return logits, np.array([self.index(item) for item in items], np.float32)
+
+
+def drawn(images: Sequence[Pixels], by_label: Sequence[Any], rng: np.random.Generator, stage: Stage) -> Batch:
+    """Views of painted faces, every label as often; `by_label` holds the indices of its pictures."""
+    labels = np.arange(stage.batch, dtype=np.int32) % len(by_label)
+    chosen = [int(rng.choice(by_label[label])) for label in labels]
+    views = [augment.random_view(rng, images[index], stage.size, 0.6) for index in chosen]
+    return augment.stacked([augment.colour(rng, view, 0.5) for view in views]), labels
 
 
 def inputs(items: Sequence[Painted]) -> Floats:

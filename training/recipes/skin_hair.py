@@ -28,8 +28,8 @@ from training.served import Served
 
 SIZE: Final = 224
 STAGES: Final[Stages] = {
-    "cpu": (Stage(160, 1400, 32, 2e-3), Stage(SIZE, 300, 32, 5e-4)),
-    "gpu": (Stage(160, 3000, 128, 2e-3), Stage(SIZE, 1500, 128, 1e-3)),
+    "cpu": (Stage(SIZE, 1200, 32, 2e-3),),
+    "gpu": (Stage(SIZE, 4000, 128, 2e-3),),
 }
 EXAMPLES: Final = 300
 """Pictures that fix the ranges of the integers."""
@@ -40,21 +40,21 @@ SPEC: Final = InputSpec(name="image", size=(SIZE, SIZE), **IMAGENET)
 def build(size: int | None = None) -> networks.Network:
     """[N,S,S,3], ImageNet's mean and deviation, to logits [N,14]: plain convolutions, which integers copy well."""
     image = x = keras.Input((size, size, 3))
-    for channels, stride in ((16, 2), (32, 2), (64, 2), (64, 1), (96, 2), (96, 1), (128, 2)):
-        x = conv(x, channels, stride=stride)
+    for channels, kernel, stride in ((16, 7, 4), (32, 3, 2), (48, 3, 1), (64, 3, 2), (64, 3, 1), (96, 3, 2)):
+        x = conv(x, channels, kernel, stride)
     x = layers.GlobalAveragePooling2D(dtype=WHOLE)(x)
     x = layers.Dropout(0.2, dtype=WHOLE)(x)
     return keras.Model(image, layers.Dense(sum(map(len, HEADS.values())), name="heads", dtype=WHOLE)(x))
 
 
-def drawn(rng: np.random.Generator, items: Sequence[Painted], stage: Stage) -> Batch:
+def drawn(rng: np.random.Generator, images: Sequence[Pixels], labels: Sequence[list[int]], stage: Stage) -> Batch:
     """Views of painted portraits with the three labels' indices [N,3]."""
-    images, labels = [], []
-    for index in rng.integers(0, len(items), stage.batch):
-        view = augment.random_view(rng, items[index].pixels(), stage.size, 0.75)
-        images.append(augment.colour(rng, view, 0.5))
-        labels.append(indices(items[index]))
-    return augment.stacked(images), np.array(labels, np.int32)
+    chosen = rng.integers(0, len(images), stage.batch)
+    views = [augment.random_view(rng, images[index], stage.size, 0.75) for index in chosen]
+    return (
+        augment.stacked([augment.colour(rng, view, 0.5) for view in views]),
+        np.array([labels[index] for index in chosen], np.int32),
+    )
 
 
 def indices(item: Painted) -> list[int]:
@@ -76,10 +76,11 @@ def train(place: Place, budget: Budget) -> None:
     items = sets(place, "portraits", portrait, "train", budget)
     for part in HELD_OUT:
         sets(place, "portraits", portrait, part, budget)
+    images, labels = [item.pixels() for item in items], [indices(item) for item in items]
     lesson = Lesson(
         recipe="skin_hair",
         at_size=lambda _, former: copied(build(), former),
-        draw=lambda rng, stage: drawn(rng, items, stage),
+        draw=lambda rng, stage: drawn(rng, images, labels, stage),
         loss=loss,
         stages=STAGES,
         scale=imagenet,
