@@ -118,7 +118,7 @@ class Finding:
 def drawn(images: Sequence[Pixels], by_label: Sequence[Any], rng: np.random.Generator, stage: Stage) -> Batch:
     """Views of painted faces, every label as often; `by_label` holds the indices of its pictures."""
     labels = np.arange(stage.batch, dtype=np.int32) % len(by_label)
-    chosen = [int(rng.choice(by_label[label])) for label in labels]
+    chosen = [int(rng.choice(by_label[int(label)])) for label in labels]
     views = [augment.random_view(rng, images[index], stage.size, 0.6) for index in chosen]
     return augment.stacked([augment.colour(rng, view, 0.5) for view in views]), labels
 

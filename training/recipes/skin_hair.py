@@ -21,7 +21,7 @@ from training.entries.entry import IMAGENET
 from training.entries.skin_hair import HEADS, groups
 from training.evaluate import Metric, fit_temperature
 from training.fitting import Lesson, imagenet, learn
-from training.networks import WHOLE, conv, copied, cross_entropy
+from training.networks import WHOLE, copied, cross_entropy
 from training.painted import Painted, portrait, sets
 from training.place import Place
 from training.served import Served
@@ -41,7 +41,8 @@ def build(size: int | None = None) -> networks.Network:
     """[N,S,S,3], ImageNet's mean and deviation, to logits [N,14]: plain convolutions, which integers copy well."""
     image = x = keras.Input((size, size, 3))
     for channels, kernel, stride in ((16, 7, 4), (32, 3, 2), (48, 3, 1), (64, 3, 2), (64, 3, 1), (96, 3, 2)):
-        x = conv(x, channels, kernel, stride)
+        x = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False)(x)
+        x = layers.ReLU(6.0)(layers.BatchNormalization()(x))  # a bounded range leaves finer integers
     x = layers.GlobalAveragePooling2D(dtype=WHOLE)(x)
     x = layers.Dropout(0.2, dtype=WHOLE)(x)
     return keras.Model(image, layers.Dense(sum(map(len, HEADS.values())), name="heads", dtype=WHOLE)(x))
