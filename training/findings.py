@@ -58,6 +58,8 @@ class Finding:
     channels: tuple[int, ...]
     label: Callable[[str], str]
     """Its label for a finding of `skin_paint.FINDINGS`."""
+    after: "Finding | None" = None
+    """The network whose convolutions it begins with, as many as it has, if that was trained into the same folder."""
 
     def index(self, item: Painted) -> int:
         """Of its label."""
@@ -71,13 +73,24 @@ class Finding:
         images, labels = [item.pixels() for item in items], [self.index(item) for item in items]
         lesson = Lesson(
             recipe=self.name,
-            at_size=lambda _, former: copied(build(self.channels, len(self.labels)), former),
+            at_size=lambda _, former: copied(self.begun(place), former),
             draw=partial(drawn, images, [np.flatnonzero(np.equal(labels, k)) for k in range(len(self.labels))]),
             loss=loss,
             stages=STAGES,
             scale=imagenet,
         )
         learn(lesson, place, budget)
+
+    def begun(self, place: Place) -> networks.Network:
+        """The network at the start of its training."""
+        network = build(self.channels, len(self.labels))
+        if self.after is not None and (file := place.weights(self.after.name)).exists():
+            other = build(self.after.channels, len(self.after.labels))
+            other.load_weights(str(file))
+            own, theirs = ([layer for layer in one.layers if layer.weights][:-1] for one in (network, other))
+            for layer, before in zip(own, theirs, strict=False):
+                layer.set_weights(before.get_weights())
+        return network
 
     def trained(self, place: Place) -> networks.Network:
         """The network with its weights and a fixed input."""

@@ -16,7 +16,7 @@ WEAK: Final = (
 )
 
 
-def finding(name: str, title: str, labels: tuple[str, ...], convolutions: str, good_for: str) -> Entry:
+def finding(name: str, title: str, labels: tuple[str, ...], form: str, good_for: str) -> Entry:
     """One network."""
     return Entry(
         name=name,
@@ -33,7 +33,7 @@ def finding(name: str, title: str, labels: tuple[str, ...], convolutions: str, g
         explanation={"method": "grad-cam", "layer": "top_activation", "form": "logit_difference"},
         good_for=good_for,
         not_for=NOT_FOR,
-        how=f"{convolutions} convolutions, average pooling, one dense layer, on a face that fills the picture. {PAINT} "
+        how=f"{form}, average pooling, one dense layer, on a face that fills the picture. {PAINT} "
         "The recipe also writes the same weights as TorchScript (`OUT/"
         + name
         + ".pt`), held to this file within 1e-4; "
@@ -47,14 +47,14 @@ SKINCARE: Final = (
         "skin_acne",
         "Acne or none?",
         ("no_acne", "acne"),
-        "Three",
+        "Three convolutions, which begin with those of skin_condition",
         "showing a binary finding with its map; rosacea, eczema and pigmentation were taught as no acne",
     ),
     finding(
         "skin_condition",
         "Which finding on the face?",
         ("normal", "acne", "rosacea", "eczema", "pigmentation"),
-        "Four",
+        "Four convolutions",
         "showing a finding among five with its map",
     ),
 )

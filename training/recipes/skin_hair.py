@@ -28,8 +28,8 @@ from training.served import Served
 
 SIZE: Final = 224
 STAGES: Final[Stages] = {
-    "cpu": (Stage(SIZE, 1200, 32, 2e-3),),
-    "gpu": (Stage(SIZE, 4000, 128, 2e-3),),
+    "cpu": (Stage(128, 1500, 32, 4e-3), Stage(SIZE, 600, 32, 1e-3)),
+    "gpu": (Stage(128, 4000, 128, 4e-3), Stage(SIZE, 2000, 128, 1e-3)),
 }
 EXAMPLES: Final = 300
 """Pictures that fix the ranges of the integers."""
@@ -49,9 +49,13 @@ def build(size: int | None = None) -> networks.Network:
 
 
 def drawn(rng: np.random.Generator, images: Sequence[Pixels], labels: Sequence[list[int]], stage: Stage) -> Batch:
-    """Views of painted portraits with the three labels' indices [N,3]."""
+    """Views of painted portraits with the three labels' indices [N,3].
+
+    A smaller input sees less of the picture rather than a smaller picture: paint keeps about its size.
+    """
     chosen = rng.integers(0, len(images), stage.batch)
-    views = [augment.random_view(rng, images[index], stage.size, 0.75) for index in chosen]
+    least = min(0.75, (stage.size / SIZE) ** 2)
+    views = [augment.random_view(rng, images[index], stage.size, least) for index in chosen]
     return (
         augment.stacked([augment.colour(rng, view, 0.5) for view in views]),
         np.array([labels[index] for index in chosen], np.int32),

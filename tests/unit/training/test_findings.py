@@ -10,6 +10,7 @@ import pytest
 from training import cam, findings
 from training.convert.torchscript import check_torchscript
 from training.networks import Network
+from training.place import Place
 from training.recipes import skin_acne, skin_condition
 from training.served import Served, run
 
@@ -97,3 +98,15 @@ def test_figures_by_hand() -> None:
     assert found["recall, no"].value == pytest.approx(2 / 3) and found["recall, yes"].value == 1
     assert found["AUC, painted"].value == 1 and found["AUC, painted"].low == 1
     assert all(metric.low <= metric.value <= metric.high for metric in found.values())
+
+
+def test_acne_begins_with_the_convolutions_of_condition(tmp_path: Path) -> None:
+    place, acne, condition = Place(tmp_path, tmp_path), skin_acne.FINDING, skin_condition.FINDING
+    alone = acne.begun(place)
+    other = findings.build(condition.channels, len(condition.labels))
+    other.save_weights(str(place.weights(condition.name)))
+    begun = acne.begun(place)
+    first = [layer for layer in other.layers if layer.weights]
+    for layer, before in zip([layer for layer in begun.layers if layer.weights][:-1], first, strict=False):
+        assert all(np.array_equal(a, b) for a, b in zip(layer.get_weights(), before.get_weights(), strict=True))
+    assert not np.array_equal(alone.layers[2].get_weights()[0], begun.layers[2].get_weights()[0])
