@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from training.entries.entry import Entry
 
-WITHOUT_BODY: Final = ("landmarks", "skin_hair", "skin_acne", "skin_condition")
-"""Recipes that do not begin with the distilled body."""
+FIRST: Final = {"landmarks": "", "skin_condition": "", "skin_acne": "skin_condition", "skin_hair": "skin_condition"}
+"""The recipe that must have run into the same folder before; of those not named the distilled body's, of some none."""
 
 
 def card(entry: Entry, measured: dict[str, Any]) -> str:
@@ -78,11 +78,8 @@ def made(entry: Entry, measured: dict[str, Any]) -> list[str]:
 def commands(entry: Entry, run: dict[str, Any]) -> list[str]:
     """Body, the recipe with its budget, and the pack."""
     budget = f"--budget {run['budget']}" + (f" --scale {run['scale']:g}" if run["scale"] != 1 else "")
-    body = (
-        []
-        if entry.recipe in WITHOUT_BODY
-        else [f"python -m training.run body --data DATA --out OUT --teacher TEACHER {budget}"]
-    )
+    first = FIRST.get(entry.recipe, "body")
+    body = [f"python -m training.run {first} --data DATA --out OUT --teacher TEACHER {budget}"] if first else []
     if run.get("start"):
         body = [f"python -m training.revive {entry.recipe} --pack models/starter --data DATA --to START"]
         budget += " --start START"

@@ -35,18 +35,34 @@ STAGES: Final[Stages] = {
 }
 
 
-def build(channels: Sequence[int], classes: int, size: int | None = None) -> networks.Network:
-    """[N,S,S,3], ImageNet's mean and deviation, to logits [N,C]; one convolution for each number of channels."""
+def build(
+    channels: Sequence[int], classes: int, size: int | None = None, most: float | None = None
+) -> networks.Network:
+    """[N,S,S,3], ImageNet's mean and deviation, to logits [N,C]; one convolution for each number of channels.
+
+    `most` bounds the activations, which leaves finer steps where they are kept as integers.
+    """
     image = x = keras.Input((size, size, 3))
     for number, width in enumerate(channels):
         side, stride = (7, 4) if number == 0 else (3, 1)
         x = layers.ZeroPadding2D(side // 2)(x)  # the same on all edges, as PyTorch pads
         x = layers.Conv2D(width, side, strides=stride, use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.ReLU(most)(layers.BatchNormalization()(x))
         if number + 1 < len(channels):
             x = layers.MaxPooling2D()(x)
     x = layers.Dropout(0.2, dtype=WHOLE)(layers.GlobalAveragePooling2D(dtype=WHOLE)(x))
     return keras.Model(image, layers.Dense(classes, name="head", dtype=WHOLE)(x))
+
+
+def begin(network: networks.Network, after: "Finding", place: Place) -> networks.Network:
+    """The network with another one's convolutions, as many as both have, if that was trained into the same folder."""
+    if (file := place.weights(after.name)).exists():
+        other = build(after.channels, len(after.labels))
+        other.load_weights(str(file))
+        own, theirs = ([layer for layer in one.layers if layer.weights][:-1] for one in (network, other))
+        for layer, before in zip(own, theirs, strict=False):
+            layer.set_weights(before.get_weights())
+    return network
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,7 @@ class Finding:
     label: Callable[[str], str]
     """Its label for a finding of `skin_paint.FINDINGS`."""
     after: "Finding | None" = None
-    """The network whose convolutions it begins with, as many as it has, if that was trained into the same folder."""
+    """The network whose convolutions it begins with."""
 
     def index(self, item: Painted) -> int:
         """Of its label."""
@@ -84,13 +100,7 @@ class Finding:
     def begun(self, place: Place) -> networks.Network:
         """The network at the start of its training."""
         network = build(self.channels, len(self.labels))
-        if self.after is not None and (file := place.weights(self.after.name)).exists():
-            other = build(self.after.channels, len(self.after.labels))
-            other.load_weights(str(file))
-            own, theirs = ([layer for layer in one.layers if layer.weights][:-1] for one in (network, other))
-            for layer, before in zip(own, theirs, strict=False):
-                layer.set_weights(before.get_weights())
-        return network
+        return network if self.after is None else begin(network, self.after, place)
 
     def trained(self, place: Place) -> networks.Network:
         """The network with its weights and a fixed input."""

@@ -48,10 +48,10 @@ def kind(name: str) -> Entry:
         good_for="showing one network with three questions, the same in ONNX, TFLite and int8",
         not_for="any statement about anybody's skin or hair: no picture of a known skin type, hair type or condition was "
         "among those it learned from",
-        how="Six plain convolutions, average pooling, one dense layer: 14 logits, a softmax over each head's own (5, 4 "
+        how="Four convolutions, which begin with those of skin_condition, average pooling, one dense layer: 14 logits, a softmax over each head's own (5, 4 "
         f"and 5). {PAINT} Hair is drawn anew, strand by strand, in place and colour of the real hair "
         "(`training/hair_paint.py`). Skin type, hair type and condition were drawn independently of each other. The "
-        "three files hold the same weights; int8 is TensorFlow's quantisation after training, weights by channel, "
+        "three files hold the same weights, rounded by channel to what int8 can keep; int8 is TensorFlow's quantisation after training, weights by channel, "
         "activations by tensor, ranges from 300 training pictures.",
         weak=(
             "Learned from paint, scored on paint: accuracy on synthetic data says that the network finds our paint.",

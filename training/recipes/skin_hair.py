@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from pipeline.models.input_spec import InputSpec
 from pipeline.models.tensors import to_batch
@@ -20,16 +19,19 @@ from training.drawing import Batch
 from training.entries.entry import IMAGENET
 from training.entries.skin_hair import HEADS, groups
 from training.evaluate import Metric, fit_temperature
+from training.findings import begin, build
 from training.fitting import Lesson, imagenet, learn
-from training.networks import WHOLE, copied, cross_entropy
+from training.networks import copied, cross_entropy
 from training.painted import Painted, portrait, sets
 from training.place import Place
+from training.recipes import skin_condition
+from training.rounding import rounded
 from training.served import Served
 
 SIZE: Final = 224
 STAGES: Final[Stages] = {
-    "cpu": (Stage(128, 1500, 32, 4e-3), Stage(SIZE, 600, 32, 1e-3)),
-    "gpu": (Stage(128, 4000, 128, 4e-3), Stage(SIZE, 2000, 128, 1e-3)),
+    "cpu": (Stage(128, 1500, 32, 2e-3), Stage(SIZE, 600, 32, 1e-3)),
+    "gpu": (Stage(128, 4000, 128, 3e-3), Stage(SIZE, 2000, 128, 1e-3)),
 }
 EXAMPLES: Final = 300
 """Pictures that fix the ranges of the integers."""
@@ -37,15 +39,9 @@ HELD_OUT: Final[tuple[Part, Part]] = ("validation", "test")
 SPEC: Final = InputSpec(name="image", size=(SIZE, SIZE), **IMAGENET)
 
 
-def build(size: int | None = None) -> networks.Network:
-    """[N,S,S,3], ImageNet's mean and deviation, to logits [N,14]: plain convolutions, which integers copy well."""
-    image = x = keras.Input((size, size, 3))
-    for channels, kernel, stride in ((16, 7, 4), (32, 3, 2), (48, 3, 1), (64, 3, 2), (64, 3, 1), (96, 3, 2)):
-        x = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False)(x)
-        x = layers.ReLU(6.0)(layers.BatchNormalization()(x))  # a bounded range leaves finer integers
-    x = layers.GlobalAveragePooling2D(dtype=WHOLE)(x)
-    x = layers.Dropout(0.2, dtype=WHOLE)(x)
-    return keras.Model(image, layers.Dense(sum(map(len, HEADS.values())), name="heads", dtype=WHOLE)(x))
+def form(size: int | None = None) -> networks.Network:
+    """[N,S,S,3], ImageNet's mean and deviation, to logits [N,14]: the form of `skin_condition`, bounded for integers."""
+    return build(skin_condition.FINDING.channels, sum(map(len, HEADS.values())), size, 6.0)
 
 
 def drawn(rng: np.random.Generator, images: Sequence[Pixels], labels: Sequence[list[int]], stage: Stage) -> Batch:
@@ -84,7 +80,7 @@ def train(place: Place, budget: Budget) -> None:
     images, labels = [item.pixels() for item in items], [indices(item) for item in items]
     lesson = Lesson(
         recipe="skin_hair",
-        at_size=lambda _, former: copied(build(), former),
+        at_size=lambda _, former: copied(begin(form(), skin_condition.FINDING, place), former),
         draw=lambda rng, stage: drawn(rng, images, labels, stage),
         loss=loss,
         stages=STAGES,
@@ -94,11 +90,12 @@ def train(place: Place, budget: Budget) -> None:
 
 
 def serving(place: Place) -> Served:
-    """The trained network with a fixed input."""
-    model = build(SIZE)
+    """The trained network with a fixed input, its weights as int8 keeps them: alike in all three files."""
+    model = form(SIZE)
     model.load_weights(str(place.weights("skin_hair")))
+    exact = rounded(model)
     return Served(
-        place.out / "skin_hair.onnx", SIZE, ["logits"], lambda image: {"logits": model(image, training=False)}
+        place.out / "skin_hair.onnx", SIZE, ["logits"], lambda image: {"logits": exact(image, training=False)}
     )
 
 

@@ -100,6 +100,7 @@ def test_figures_by_hand() -> None:
     assert all(metric.low <= metric.value <= metric.high for metric in found.values())
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_acne_begins_with_the_convolutions_of_condition(tmp_path: Path) -> None:
     place, acne, condition = Place(tmp_path, tmp_path), skin_acne.FINDING, skin_condition.FINDING
     alone = acne.begun(place)
