@@ -8,10 +8,10 @@ from training.slices import HOW, LEAST
 
 PARTS: Final = ("train", "validation", "test")
 UNRECORDED: Final = "made before commits were recorded"
-
-SKIN: Final = ("skin_hair", "skin_acne", "skin_condition")
-WITHOUT_BODY: Final = ("landmarks", "eyes", "cataract_fast", "cataract_strong", "patches", "patchcore", *SKIN)
-"""Recipes that do not begin with the distilled body, or say on their card where they have it from."""
+FIRST: Final = {"skin_acne": "skin_condition", "skin_hair": "skin_condition"}
+"""The recipe that must have run into the same folder before, where it is not the distilled body's."""
+ALONE: Final = ("landmarks", "eyes", "cataract_fast", "cataract_strong", "patches", "patchcore", "skin_condition")
+"""Recipes that begin with none, or say on their card where they have their beginning from."""
 
 
 def card(entry: Entry, measured: Mapping[str, Any]) -> str:
@@ -177,11 +177,8 @@ def commands(entry: Entry, run: Mapping[str, Any]) -> list[str]:
     if "command" in run:
         return [run["command"], pack]
     budget = f"--budget {run['budget']}" + (f" --scale {run['scale']:g}" if run["scale"] != 1 else "")
-    body = (
-        []
-        if entry.recipe in WITHOUT_BODY
-        else [f"python -m training.run body --data DATA --out OUT --teacher TEACHER {budget}"]
-    )
+    first = "" if entry.recipe in ALONE else FIRST.get(entry.recipe, "body")
+    body = [f"python -m training.run {first} --data DATA --out OUT --teacher TEACHER {budget}"] if first else []
     if run.get("start"):
         body = [f"python -m training.revive {entry.recipe} --pack models/starter --data DATA --to START"]
         budget += " --start START"

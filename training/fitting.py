@@ -15,9 +15,9 @@ from training.drawing import Drawing
 from training.lesson import Lesson
 from training.place import Place
 from training.provenance import digest
-from training.trainee import Loss, Scale, signed
+from training.trainee import Loss, Scale, imagenet, signed
 
-__all__ = ["Lesson", "Loss", "Scale", "learn", "log", "prepare", "signed"]
+__all__ = ["Lesson", "Loss", "Scale", "imagenet", "learn", "log", "prepare", "signed"]
 
 
 def prepare(seed: int, threads: int, precision: str) -> None:

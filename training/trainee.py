@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import keras
+import numpy as np
 from keras import ops
 
 from training.drawing import Batch
+from training.entries.entry import IMAGENET
 
 Loss: TypeAlias = Callable[..., Any]
 """loss(outputs, *targets) -> scalar tensor"""
@@ -23,6 +25,11 @@ MOMENTUM: Final = 0.95
 def signed(pixels: Any) -> Any:
     """0..255 to -1..1."""
     return ops.cast(pixels, "float32") / 127.5 - 1
+
+
+def imagenet(pixels: Any) -> Any:
+    """0..255 to ImageNet's mean and deviation."""
+    return (ops.cast(pixels, "float32") / 255 - np.float32(IMAGENET["mean"])) / np.float32(IMAGENET["std"])
 
 
 def rate(peak: float, step: int, steps: int) -> float:

@@ -17,6 +17,7 @@ from pipeline.models.cascade import CascadeModel
 from pipeline.models.classifier import ClassifierModel
 from pipeline.models.detector import DetectorModel
 from pipeline.models.embedding import EmbeddingModel
+from pipeline.models.heads import HeadsModel
 from pipeline.models.input_spec import ManifestError
 from pipeline.models.landmarks import LandmarksModel
 from pipeline.models.manifest import ModelEntry, read_manifest
@@ -36,6 +37,7 @@ FAMILIES: Final[Mapping[str, type[Model[Any]]]] = {
     "landmarks": LandmarksModel,
     "matte": MatteModel,
     "classifier": ClassifierModel,
+    "heads": HeadsModel,
     "cascade": CascadeModel,
     "yolox": YoloxModel,
     "saliency": SaliencyModel,

@@ -26,6 +26,7 @@ SPLIT: Final = (
     "Thresholds and temperatures were set on the validation part or in advance, never on the test part."
 )
 SIGNED: Final = {"scale": 255.0, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+IMAGENET: Final[Mapping[str, Any]] = {"scale": 255.0, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers, ops
 
 from training import augment, networks, served, teacher
+from training.album import kind_of
 from training.budget import Budget, Stage, Stages
 from training.data import WITH_NEGATIVES, Floats, Part, Picture, Pixels, decoded, everything, only
 from training.drawing import Batch
@@ -22,7 +23,6 @@ from training.fitting import Lesson, learn, log
 from training.grouped import accuracy, grouped
 from training.networks import WHOLE, cross_entropy
 from training.place import Place
-from training.recipes.validator import kind_of
 from training.served import Served
 
 SIZE: Final = 160
