@@ -57,7 +57,9 @@ def efficient_body() -> Network:
 
 
 def clone(layer: Any) -> Any:
-    """The same layer anew, depthwise convolutions in our form."""
+    """The same layer anew, depthwise convolutions in our form; a normalisation that was given no data changes nothing."""
+    if isinstance(layer, layers.Normalization):
+        return layers.Identity(name=layer.name)  # its mean would be a further input of the exported graph
     made = DepthwiseConv2D if isinstance(layer, layers.DepthwiseConv2D) else type(layer)
     return made.from_config(layer.get_config())
 
