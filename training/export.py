@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf2onnx
 
 from training import served
+from training.onnx_order import settle_names
 from training.served import Served
 
 OPSET: Final = 17
@@ -37,7 +38,7 @@ def to_onnx(network: Served) -> None:
 
 
 def tidy(graph: Any, outputs: Sequence[str]) -> None:
-    """Name the batch dimension `N`, put the outputs in order, drop the converter's chatter."""
+    """Name the batch dimension `N`, put the outputs in order, drop the converter's chatter and its names."""
     graph.graph.name = "scanmill"
     for value in (*graph.graph.input, *graph.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
@@ -45,6 +46,7 @@ def tidy(graph: Any, outputs: Sequence[str]) -> None:
     ordered = [by_name[name] for name in outputs]
     del graph.graph.output[:]
     graph.graph.output.extend(ordered)
+    settle_names(graph.graph)
 
 
 def agree(network: Served) -> None:

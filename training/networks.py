@@ -58,7 +58,9 @@ def efficient_body() -> Network:
 
 
 def clone(layer: Any) -> Any:
-    """The same layer anew, depthwise convolutions and batch norms in our form."""
+    """The same layer anew, depthwise convolutions and batch norms in our form; a normalisation without data is dropped."""
+    if isinstance(layer, layers.Normalization):
+        return layers.Identity(name=layer.name)  # its mean would be a further input of the exported graph
     own = (one for one in (DepthwiseConv2D, BatchNormalization) if isinstance(layer, one.__bases__[0]))
     return next(own, type(layer)).from_config(layer.get_config())
 
