@@ -219,7 +219,9 @@ def test_a_model_that_was_not_trained_anew_keeps_its_place(tmp_path: Path) -> No
     shutil.copytree(PACK, pack)
     out.mkdir()
     gather(out, pack)
-    for name in ("manifest.toml", *(f"cards/{name}{end}" for name in NAMES for end in (".md", ".reliability.svg"))):
+    curves = [f"cards/{file.name}" for file in (PACK / "cards").glob("*.reliability.svg")]
+    assert len(curves) == len(JUDGED)
+    for name in ("manifest.toml", *curves, *(f"cards/{name}.md" for name in NAMES)):
         assert (pack / name).read_text("utf-8") == (PACK / name).read_text("utf-8"), "the pack is what its notes say"
     note = json.loads((PACK / "notes" / "background.json").read_text("utf-8"))
     note["metrics"][0]["value"] = 0.25
