@@ -1,5 +1,6 @@
 """The one training loop, on Keras' own trainer: AdamW, a cosine, averaged weights, settled batch norms."""
 
+import importlib
 import logging
 import math
 import os
@@ -41,6 +42,8 @@ def prepare(seed: int, threads: int, precision: str) -> None:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(threads))
     cv2.setNumThreads(1)  # forked processes must not wait for threads that they do not have
+    if keras.config.backend() == "torch":
+        importlib.import_module("torch").set_num_threads(threads)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from training import augment, networks, served, teacher
+from training import augment, networks, served, views
 from training.budget import Budget, Stage, Stages
 from training.crops import BREEDS
 from training.data import (
@@ -30,7 +30,7 @@ from training.data import (
     only,
     read_mask,
 )
-from training.drawing import Batch
+from training.drawing import Batch, Drawing
 from training.evaluate import Metric, auc, fit_line, fit_temperature
 from training.faces import face_of
 from training.fitting import Lesson, learn, log
@@ -43,9 +43,11 @@ LABELS: Final = ("not_cat", "cat")
 THRESHOLD: Final = 0.7
 """Fixed in advance, never fitted."""
 STAGES: Final[Stages] = {
-    "cpu": (Stage(144, 2500, 32, 5e-4),),
+    "cpu": (Stage(128, 9000, 64, 1e-3), Stage(192, 800, 48, 1.5e-4)),
     "gpu": (Stage(SIZE, 5000, 192, 1e-3),),
 }
+VIEWS: Final = {"cpu": 32_000, "gpu": 200_000}
+"""Views that the teacher is asked about."""
 SOFT: Final = 2.0
 """Temperature of the teacher's answers."""
 KINDS: Final = {"dog": 0.28, "person": 0.12, "thing": 0.34, "clothes": 0.06, "wild": 0.1, "drawing": 0.1}
@@ -121,28 +123,29 @@ def build(weights: Any = None) -> networks.Network:
 
 
 def with_teacher(place: Place) -> networks.Network:
-    """The network, and if there is a teacher its guess at the teacher's 1,001 logits and those logits."""
+    """The network, and if there is a teacher its guess at what that says: embedding [N,1280] and logits [N,1001]."""
     own = build(place.body)
     if place.teacher is None:
         return own
     seen = keras.Model(own.input, [*own.outputs, own.get_layer("pooled").output], name="validator")
     image = keras.Input((None, None, 3))
     subject, breed, pooled = seen(image)
-    guess = layers.Dense(1001, dtype=WHOLE)(pooled)
-    return keras.Model(image, [subject, breed, guess, teacher.network(place.teacher)(image)[1]])
+    guesses = [layers.Dense(wide, dtype=WHOLE)(pooled) for wide in (1280, 1001)]
+    return keras.Model(image, [subject, breed, *guesses])
 
 
-def loss(outputs: Any, cat: Any, breed: Any) -> Any:
-    """Cross entropy of the subject, slightly smoothed, of the breed where known, of the teacher's answer if given."""
-    subject, guess, *taught = outputs
+def loss(outputs: Any, cat: Any, breed: Any, *taught: Any) -> Any:
+    """Cross entropy of the subject, slightly smoothed, of the breed where known; what the teacher said if given."""
+    subject, guess, *guesses = outputs
     wanted = 0.02 / 2 + 0.98 * ops.one_hot(cat, len(LABELS))
     known = ops.cast(breed >= 0, "float32")
     cross = cross_entropy(ops.one_hot(ops.maximum(breed, 0), len(BREEDS)), guess)
     total = ops.mean(cross_entropy(wanted, subject))
     total += 0.2 * ops.sum(cross * known) / ops.maximum(ops.sum(known), 1.0)
     if taught:
-        pupil, logits = taught
-        total += ops.mean(cross_entropy(ops.softmax(logits / SOFT), pupil / SOFT))
+        embedding, logits = (ops.cast(one, "float32") for one in taught)
+        total += ops.mean(cross_entropy(ops.softmax(logits / SOFT), guesses[1] / SOFT))
+        total += ops.mean(ops.square(guesses[0] - embedding))
     return total
 
 
@@ -187,15 +190,25 @@ def train(place: Place, budget: Budget) -> None:
     """Write `validator.weights.h5`."""
     pictures = album(place, "train")
     log.info("%d pictures, %d cats, %d masks", len(pictures.items), len(pictures.of_kind["cat"]), len(pictures.masks))
+    shown = None if place.teacher is None else taught(place, pictures, budget)
     lesson = Lesson(
         recipe="validator",
         at_size=lambda _, former: former or with_teacher(place),
-        draw=lambda rng, stage: drawn(rng, pictures, stage),
+        draw=lambda rng, stage: drawn(rng, pictures, stage) if shown is None else views.drawn(rng, shown, stage),
         loss=loss,
         stages=STAGES,
         kept=alone,
     )
     learn(lesson, place, budget)
+
+
+def taught(place: Place, pictures: Album, budget: Budget) -> views.Views:
+    """Views that the teacher has answered."""
+    assert place.teacher is not None
+    stage = Stage(views.SHOWN, 0, 64, 0.0)
+    with Drawing(lambda rng, stage: drawn(rng, pictures, stage), place.seed, budget.processes, stage.bytes) as drawing:
+        count = max(2, round(VIEWS[budget.name] * budget.scale) // stage.batch)
+        return views.answered(drawing.batches(0, stage), count, place.teacher, budget.processes)
 
 
 def alone(network: networks.Network) -> networks.Network:
