@@ -36,14 +36,14 @@ VALIDATOR: Final = Entry(
     "the other half is dogs, people, things, clothes, wild felids and cartoon or pencil renderings of cat photos. The "
     "whole picture is squashed to the input; the graph asks about it and its mirror image and takes the mean. The "
     "chance is calibrated on the validation part as if half of all pictures were cats.",
-    version="1.1.0",
+    version="1.2.0",
     weak=(
         "The breed head is a toy: five labels, 164 labelled pictures, several labels that even people cannot tell "
         "apart on shelter photos. Treat it as chance unless the figure above says otherwise.",
-        "Far from the 0.965 it was meant to reach: cats that are small, curled up or in dim homes are turned away, most "
-        "of all in a source it has never seen. A linear head on the teacher's own embedding gets 0.986 on the validation "
-        "part, so the pictures are enough and the training was too short: some 300,000 views in all, where distilling "
-        "wants millions.",
+        "Below the 0.965 it was meant to reach: cats that are small, curled up or in dim homes are turned away, most of "
+        "all in a source it has never seen. A linear head on the teacher's own embedding gets 0.986 on the validation part, "
+        "so the pictures are enough and the training is too short: 300,000 more views raised it from 0.893 to 0.926, "
+        "and distilling wants millions.",
         "Only 28 wild felids to learn from and 6 to score; small cats seen from far away are missed most.",
         "Cats and others come from different sources; part of the score may be the source.",
     ),
