@@ -85,12 +85,12 @@ def _here(recipe: str, words: list[str], out: Path, as_json: bool) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except (NoTraining, OSError) as error:
         output.fail(Exit.FAILED, str(error), as_json)
-    signal.signal(signal.SIGTERM, _interrupt)
+    asked = Asked()
     log = out / f"{recipe}.log"
     with tempfile.TemporaryDirectory(prefix="scanmill-train-") as folder:
         process = TrainingProcess(recipe, words, Path(folder) / "progress.json", log)
         try:
-            status = _watched(process, recipe, as_json)
+            status = _watched(process, recipe, as_json, asked)
         finally:
             process.kill()
         told = process.progress()
@@ -106,18 +106,28 @@ def _here(recipe: str, words: list[str], out: Path, as_json: bool) -> None:
         raise typer.Exit(int(Exit.INTERRUPTED if state == "interrupted" else Exit.FAILED))
 
 
-def _watched(process: TrainingProcess, recipe: str, as_json: bool) -> int:
+class Asked:
+    """Whether Ctrl-C or SIGTERM came. A handler that raised could be lost: in a finaliser Python ignores exceptions."""
+
+    def __init__(self) -> None:
+        self.to_stop = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._heard)
+
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+        self.to_stop = True
+
+
+def _watched(process: TrainingProcess, recipe: str, as_json: bool, asked: Asked) -> int:
     """Its exit status; Ctrl-C and SIGTERM let it write a checkpoint first."""
     with training_view.watching(recipe, as_json) as show:
-        try:
-            while (status := process.poll()) is None:
-                progress = process.progress()
-                show(str(progress.get("state", "starting")), progress)
-                time.sleep(LOOK_S)
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            output.console.print("stopping; it writes a checkpoint first")
-            return process.stop(GRACE_S)
+        while (status := process.poll()) is None:
+            if asked.to_stop:
+                output.console.print("stopping; it writes a checkpoint first")
+                return process.stop(GRACE_S)
+            progress = process.progress()
+            show(str(progress.get("state", "starting")), progress)
+            time.sleep(LOOK_S)
     return status
 
 
@@ -131,7 +141,3 @@ def _end(status: int, process: TrainingProcess) -> tuple[str, str | None, str | 
 
 def _absolute(value: object) -> object:
     return value.resolve() if isinstance(value, Path) else value
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -102,7 +102,7 @@ def test_thresholds_and_switches_of_the_sample_are_the_usual_ones() -> None:
     thresholds = {
         stage.kind: stage.parameters["threshold"] for stage in pipeline.stages if "threshold" in stage.parameters
     }
-    assert thresholds == {"validate_subject": 0.7, "detect_face": 0.5, "classify_region": 0.6, "detect_landmarks": None}
+    assert thresholds == {"validate_subject": 0.7, "detect_face": 0.5, "classify_region": 0.6, "detect_landmarks": 0.8}
     assert pipeline.options == CAT_FACE.options and all(stage.reuse_for_s is None for stage in pipeline.stages)
 
 

@@ -33,7 +33,14 @@ def foreign_scan(api: Api) -> dict[str, str]:
         "name": "preview",
         "key_id": api.tokens["b"].split("_")[1],
         "training_id": foreign_training(api),
+        "batch_id": foreign_batch(api),
+        "other_id": MISSING,
     }
+
+
+def foreign_batch(api: Api) -> str:
+    """A batch of tenant b."""
+    return str(api.call("POST", "/v1/batches", "b", json={"name": "secret"}).json["id"])
 
 
 def foreign_training(api: Api) -> str:
@@ -96,6 +103,28 @@ def trains_for_itself(api: Api, method: str, path: str, mine: str) -> None:
     assert made not in str(api.call("GET", "/v1/training", "b").json)
 
 
+def opens_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """A batch that a opens is not b's."""
+    made = api.call(method, path, json={"name": "new"}).json["id"]
+    assert api.call("GET", f"/v1/batches/{made}", "b").status_code == 404
+    assert api.call("GET", "/v1/batches", "b").json["items"] != []
+    assert made not in str(api.call("GET", "/v1/batches", "b").json)
+
+
+def is_no_batch_of_mine(api: Api, method: str, path: str, mine: str) -> None:
+    """Another's batch is answered exactly like none at all, whatever is asked of it."""
+    body = BODIES.get((method, mine.rpartition("/")[2]), {} if method == "POST" else None)
+    given = {} if body is None else {"json": body}
+    foreign, missing = (api.call(method, each, **given) for each in (path, mine))
+    assert problem(foreign) == problem(missing) == (404, "NOT_FOUND")
+
+
+BODIES = {
+    ("POST", "items"): {"items": [{"custom_id": "x", "object_key": "x.jpg"}]},
+    ("PATCH", MISSING): {"priority": 1},
+}
+
+
 def is_the_installations(api: Api, method: str, path: str, mine: str) -> None:
     """Models are nobody's: both tenants' administrators see the same, and no key of the other: see test_models."""
     body = {"json": {"version": "1"}} if method == "POST" else {}
@@ -133,6 +162,26 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("GET", "/v1/models/<name>/versions"): is_the_installations,
     ("POST", "/v1/models/<name>/promote"): is_the_installations,
     ("POST", "/v1/models/<name>/rollback"): is_the_installations,
+    ("POST", "/v1/batches"): opens_its_own,
+    ("GET", "/v1/batches"): sees_nothing,
+    **{
+        (method, f"/v1/batches/<batch_id>{rest}"): is_no_batch_of_mine
+        for method, rest in (
+            ("GET", ""),
+            ("PATCH", ""),
+            ("GET", "/items"),
+            ("POST", "/items"),
+            ("GET", "/errors"),
+            ("GET", "/export"),
+            ("POST", "/finalise"),
+            ("POST", "/pause"),
+            ("POST", "/resume"),
+            ("POST", "/cancel"),
+            ("POST", "/retry"),
+            ("POST", "/reprocess"),
+            ("GET", "/diff/<other_id>"),
+        )
+    },
     ("GET", "/v1/training/recipes"): is_the_installations,
     ("POST", "/v1/training"): trains_for_itself,
     ("GET", "/v1/training"): sees_nothing,
@@ -164,7 +213,8 @@ def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> 
     for name, value in ids.items():
         path = path.replace(f"<{name}>", value)
         mine = mine.replace(
-            f"<{name}>", {"scan_id": MISSING, "training_id": MISSING, "key_id": "abc123"}.get(name, value)
+            f"<{name}>",
+            {"scan_id": MISSING, "training_id": MISSING, "batch_id": MISSING, "key_id": "abc123"}.get(name, value),
         )
     CASES[case](api, method, path, mine)
     scan = api.call("GET", f"/v1/scans/{ids['scan_id']}", "b").json
@@ -182,6 +232,8 @@ def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> No
         .replace("<name>", "preview")
         .replace("<key_id>", "abc")
         .replace("<training_id>", MISSING)
+        .replace("<batch_id>", MISSING)
+        .replace("<other_id>", MISSING)
     )
     assert problem(api.call(operation.method, path, None)) == (401, "UNAUTHENTICATED")
     others = [f"a {scope}" for scope in ("scans:read", "scans:write", "admin") if scope != operation.scope]
