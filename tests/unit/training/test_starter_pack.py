@@ -27,7 +27,7 @@ AREAS = ("left_eye", "right_eye", "left_ear", "right_ear", "mouth")
 CATS = ("cat_validator", "cat_face_detector", "cat_landmarks", "background", *(f"cat_{area}" for area in AREAS))
 SKIN = ("skin_hair", "skin_hair_tflite", "skin_hair_int8", "skin_acne", "skin_condition")
 EYES = ("eye_gate", "eye_encoder", "cataract_fast", "cataract_strong")
-NAMES = (*CATS, *SKIN, *EYES)
+NAMES = (*CATS, *SKIN, *EYES, "patch_features")
 OTHER_RUNTIMES = ("skin_hair_tflite", "skin_hair_int8", "cataract_fast")
 ONNX = tuple(name for name in NAMES if name not in OTHER_RUNTIMES)
 JUDGES = PACK.parents[1] / "training" / "judges"
@@ -55,6 +55,7 @@ CONTRACT: dict[str, dict[str, tuple[int, ...]]] = {
     "cat_areas.onnx": MAPS,
     "eyes.onnx": {"subject": (2,), "embedding": (576,), "scanmill_cam": (5, 5, 2), "scanmill_logits": (2,)},
     "skin_hair.onnx": {"logits": (14,)},
+    "patch_features.onnx": {"embedding": (14, 14, 96)},
     "skin_acne.onnx": {"logits": (2,), "cam": (14, 14, 2)},
     "skin_condition.onnx": {"logits": (5,), "cam": (7, 7, 5)},
 }
