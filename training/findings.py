@@ -182,8 +182,8 @@ def figures(names: Sequence[str], logits: Floats, labels: Floats, person: Floats
     kinds = {"balanced accuracy, painted": balanced, "calibration error": calibration}
     kinds |= {"AUC, painted": area} if len(names) == 2 else {}
     everyone = np.arange(len(rows))
-    found = [
-        Metric(name, how(everyone), *bootstrap(len(rows), how), len(rows), f"{on}, by person")
-        for name, how in kinds.items()
-    ]
+    found = []
+    for name, how in kinds.items():
+        value, (low, high) = how(everyone), bootstrap(len(rows), how)  # resampling only adds to a calibration error
+        found.append(Metric(name, value, min(low, value), max(high, value), len(rows), f"{on}, by person"))
     return found + [Metric.mean(f"recall, {name}", right[labels == k], on) for k, name in enumerate(names)]

@@ -35,13 +35,17 @@ class Strand:
     """Deviation of directions, radians."""
     volume: tuple[float, float]
     """Growth of the outline."""
+    thick: float
+    """A strand's width."""
+    dense: float
+    """Strands for each pixel of the side on a picture full of hair."""
 
 
 KINDS: Final = {
-    "straight": Strand((0.5, 1.0), (0.0, 0.02), 0.0, 0.5, 0.06, (0.0, 0.03)),
-    "wavy": Strand((0.14, 0.24), (0.1, 0.17), 0.0, 0.5, 0.08, (0.0, 0.045)),
-    "curly": Strand((0.06, 0.1), (0.32, 0.5), 0.9, 0.4, 0.12, (0.01, 0.07)),
-    "coily": Strand((0.024, 0.04), (0.4, 0.7), 1.0, 0.16, 1.0, (0.015, 0.09)),
+    "straight": Strand((0.5, 1.0), (0.0, 0.02), 0.0, 0.5, 0.05, (0.0, 0.03), 0.005, 6.0),
+    "wavy": Strand((0.15, 0.22), (0.14, 0.2), 0.0, 0.5, 0.06, (0.0, 0.045), 0.009, 4.0),
+    "curly": Strand((0.085, 0.12), (0.4, 0.55), 0.9, 0.4, 0.12, (0.01, 0.07), 0.009, 2.6),
+    "coily": Strand((0.03, 0.045), (0.5, 0.8), 1.0, 0.1, 1.5, (0.015, 0.09), 0.005, 12.0),
 }
 
 
@@ -51,13 +55,13 @@ def styled(rng: np.random.Generator, face: Canvas, kind: str) -> Canvas:
     region = outline(rng, face, float(rng.uniform(*how.volume)), rough=kind in ("curly", "coily"))
     if float(region.max()) < 0.5:
         return face
-    count = int(np.clip(float((region > 0.5).mean()) * size * (20 if kind == "coily" else 7), 50, 900))
-    light = drawn(ways(rng, face, region, how, count), rng, size)
+    count = int(np.clip(float((region > 0.5).mean()) * size * how.dense, 50, 1200))
+    light = drawn(ways(rng, face, region, how, count), rng, size, how.thick)
     own = face.hair[..., None]
     colour = np.tensordot(face.hair, face.image, 2) / max(float(own.sum()), 1e-3)
     under = face.image * own + colour * (1 - own)
     under = 0.5 * under + 0.5 * colour
-    gloss = np.maximum(light - 1, 0) * float(rng.uniform(10, 60))
+    gloss = np.maximum(light - 1, 0) * float(rng.uniform(50, 110))
     hair = under * light[..., None] + gloss[..., None]
     mixed = np.asarray(face.image * (1 - region[..., None]) + hair * region[..., None], np.float32)
     return replace(face.painted(mixed), hair=region)
@@ -104,14 +108,14 @@ def ways(rng: np.random.Generator, face: Canvas, region: Floats, how: Strand, co
     return np.asarray(line * size, np.float32)
 
 
-def drawn(lines: Floats, rng: np.random.Generator, size: int) -> Floats:
+def drawn(lines: Floats, rng: np.random.Generator, size: int, width: float) -> Floats:
     """How light the hair is, about 1, [S,S]: strands in some shades over darker ground."""
-    layer = np.full((size, size), 98, np.uint8)
+    layer = np.full((size, size), 84, np.uint8)
     groups = np.sort(rng.integers(0, LIGHTS, len(lines)))
     order = rng.permutation(LIGHTS)
-    thick = max(1, round(size / 160))
+    thick = max(1, round(width * size))
     for group in order:
         points = np.round(lines[groups == group] * 8).astype(np.int32)
-        cv2.polylines(layer, list(points), False, int(78 + 14 * group), thick, cv2.LINE_AA, 3)  # noqa: FBT003
-    soft = cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(0.3, 0.7)) * size / 160)
+        cv2.polylines(layer, list(points), False, int(66 + 20 * group), thick, cv2.LINE_AA, 3)  # noqa: FBT003
+    soft = cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(0.25, 0.5)) * size / 160)
     return np.asarray(soft.astype(np.float32) / 118 * (1 + 0.12 * noise(rng, size, 0.15)), np.float32)

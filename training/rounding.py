@@ -17,20 +17,23 @@ LEVELS: Final = 127
 
 
 def rounded(network: Network) -> Network:
-    """A chain of layers anew, rounded. Raises `ValueError` for a batch norm that follows no plain convolution."""
-    image = x = keras.Input(network.input.shape[1:])
-    chain = network.layers[1:]
-    for place, layer in enumerate(chain):
+    """The network anew, rounded. Raises `ValueError` for a batch norm that follows no plain convolution."""
+    made = {id(network.input): keras.Input(network.input.shape[1:])}
+    image = made[id(network.input)]
+    norms = {id(layer.input): layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)}
+    for layer in network.layers[1:]:
+        given = [made[id(one)] for one in layer.input] if isinstance(layer.input, list) else made[id(layer.input)]
         if isinstance(layer, layers.Conv2D):
-            x = with_weights(layer, folded(layer, chain[place + 1]), x)
+            made[id(layer.output)] = with_weights(layer, folded(layer, norms.pop(id(layer.output), None)), given)
         elif isinstance(layer, layers.Dense):
-            x = with_weights(layer, layer.get_weights(), x)
-        elif isinstance(layer, layers.BatchNormalization):
-            if not isinstance(chain[place - 1], layers.Conv2D):
-                raise ValueError(f"{layer.name} follows no convolution")  # noqa: TRY004  the form is wrong, not a type
-        elif not isinstance(layer, layers.Dropout):
-            x = type(layer).from_config(layer.get_config())(x)
-    return keras.Model(image, x)
+            made[id(layer.output)] = with_weights(layer, layer.get_weights(), given)
+        elif isinstance(layer, layers.BatchNormalization | layers.Dropout):
+            made[id(layer.output)] = given
+        else:
+            made[id(layer.output)] = type(layer).from_config(layer.get_config())(given)
+    if norms:
+        raise ValueError(f"{[norm.name for norm in norms.values()]} follow no convolution")
+    return keras.Model(image, made[id(network.output)])
 
 
 def folded(conv: Any, norm: Any) -> list[Floats]:

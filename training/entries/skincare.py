@@ -11,6 +11,7 @@ NOT_FOR: Final = (
 WEAK: Final = (
     "Learned from paint, scored on paint: accuracy on synthetic data says that the network finds our paint.",
     "Faces are some 25 pixels wide in the source and enlarged; sharp portraits look different from what it saw.",
+    "Its training pictures had a fainter paint of hair than those it is scored on.",
     "Only one finding is ever painted at a time; real skin may show several.",
     "The other network of this system may say something else of the same face: both are reported.",
 )
@@ -35,7 +36,7 @@ def finding(
         explanation={"method": "grad-cam", "layer": "top_activation", "form": "logit_difference"},
         good_for=good_for,
         not_for=NOT_FOR,
-        how=f"{form}, average pooling, one dense layer, on a face that fills the picture. {PAINT} "
+        how=f"{form}, average pooling, one dense layer, on a face that fills the picture. {PAINT.format(pictures='4,000')} "
         "The recipe also writes the same weights as TorchScript (`OUT/"
         + name
         + ".pt`), held to this file within 1e-4; "

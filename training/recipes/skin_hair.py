@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 from pipeline.models.input_spec import InputSpec
 from pipeline.models.tensors import to_batch
-from training import augment, networks, tflite
+from training import augment, networks, refit, tflite
 from training.budget import Budget, Stage, Stages
 from training.data import Floats, Part, Pixels, pictures
 from training.drawing import Batch
@@ -21,7 +22,7 @@ from training.entries.skin_hair import HEADS, groups
 from training.evaluate import Metric, fit_temperature
 from training.findings import begin, build
 from training.fitting import Lesson, imagenet, learn
-from training.networks import copied, cross_entropy
+from training.networks import WHOLE, copied, cross_entropy
 from training.painted import Painted, portrait, sets
 from training.place import Place
 from training.recipes import skin_condition
@@ -30,7 +31,7 @@ from training.served import Served
 
 SIZE: Final = 224
 STAGES: Final[Stages] = {
-    "cpu": (Stage(128, 1500, 32, 2e-3), Stage(SIZE, 600, 32, 1e-3)),
+    "cpu": (Stage(128, 600, 32, 2e-3), Stage(SIZE, 1500, 32, 2e-3)),
     "gpu": (Stage(128, 4000, 128, 3e-3), Stage(SIZE, 2000, 128, 1e-3)),
 }
 EXAMPLES: Final = 300
@@ -40,8 +41,15 @@ SPEC: Final = InputSpec(name="image", size=(SIZE, SIZE), **IMAGENET)
 
 
 def form(size: int | None = None) -> networks.Network:
-    """[N,S,S,3], ImageNet's mean and deviation, to logits [N,14]: the form of `skin_condition`, bounded for integers."""
-    return build(skin_condition.FINDING.channels, sum(map(len, HEADS.values())), size, 6.0)
+    """[N,S,S,3], ImageNet's mean and deviation, to logits [N,14]: the convolutions of `skin_condition`, bounded for integers.
+
+    The means of all four go into the last layer: hair is told by finer texture than skin.
+    """
+    base = build(skin_condition.FINDING.channels, 1, size, 6.0)
+    every = [layer.output for layer in base.layers if isinstance(layer, layers.ReLU)]
+    pooled = layers.Concatenate()([layers.GlobalAveragePooling2D(dtype=WHOLE)(one) for one in every])
+    logits = layers.Dense(sum(map(len, HEADS.values())), name="heads", dtype=WHOLE)(pooled)
+    return keras.Model(base.input, logits)
 
 
 def drawn(rng: np.random.Generator, images: Sequence[Pixels], labels: Sequence[list[int]], stage: Stage) -> Batch:
@@ -87,6 +95,32 @@ def train(place: Place, budget: Budget) -> None:
         scale=imagenet,
     )
     learn(lesson, place, budget)
+    finish(place)
+
+
+def finish(place: Place) -> None:
+    """Fit the last layer anew on all of the training part, each head by itself."""
+    network = form(SIZE)
+    network.load_weights(str(place.weights("skin_hair")))
+    last = network.get_layer("heads")
+    before = keras.Model(network.input, last.input)
+    features, labels = {}, {}
+    for part in ("train", "validation"):
+        items = sets(place, "portraits", portrait, part)
+        blocks = [[item.pixels() for item in items[first : first + 50]] for first in range(0, len(items), 50)]
+        features[part] = np.concatenate([before(inputs(block), training=False) for block in blocks])
+        labels[part] = np.array([indices(item) for item in items])
+    fits = [
+        refit.best(
+            (features["train"], labels["train"][:, number]),
+            (features["validation"], labels["validation"][:, number]),
+            len(at),
+        )
+        for number, at in enumerate(groups().values())
+    ]
+    kernels, biases = zip(*fits, strict=True)
+    last.set_weights([np.concatenate(kernels, axis=1), np.concatenate(biases)])
+    network.save_weights(str(place.weights("skin_hair")))
 
 
 def serving(place: Place) -> Served:

@@ -42,5 +42,5 @@ def test_a_network_of_another_form_is_refused() -> None:
     biased = keras.Model(image, layers.BatchNormalization()(layers.Conv2D(2, 3)(image)))
     with pytest.raises(ValueError, match="bias of its own"):
         rounded(biased)
-    with pytest.raises(ValueError, match="follows no convolution"):
+    with pytest.raises(ValueError, match="follow no convolution"):
         rounded(keras.Model(image, layers.BatchNormalization()(layers.ReLU()(image))))

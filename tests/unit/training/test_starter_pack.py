@@ -264,7 +264,7 @@ def test_onnx_and_tflite_say_the_same_and_int8_nearly(room: ModelRoom) -> None:
 
 @pytest.mark.parametrize("name", SKIN[:3])
 def test_the_three_files_were_compared_on_what_was_held_out(name: str) -> None:
-    """Meant to be 0.99; a head that tells little apart (hair) has close calls, which rounding turns. The card says so."""
+    """Meant to be 0.99; the steps of int8 turn close calls. The card says so."""
     agreed = [m for title, m in entries()[name]["metrics"].items() if title.startswith("ONNX, TFLite and int8")]
     assert len(agreed) == 3
     assert all(m["n"] == 800 and m["value"] >= 0.94 for m in agreed)
