@@ -141,10 +141,16 @@ BATCH_OPERATIONS = (
         tag="batches",
         summary="Scan a batch again by today's pipeline",
         scope="scans:write",
-        parameters=(_ID,),
+        parameters=(_ID, _KEY),
         body={"application/json": ref("Reprocess")},
         answers={202: answer("Batch", "The new batch, being listed", **_WHERE)},
-        errors=(*_BODY_ERRORS, errors.NotFound, errors.BatchClosed, errors.ModelUnavailable),
+        errors=(
+            *_BODY_ERRORS,
+            errors.NotFound,
+            errors.BatchClosed,
+            errors.IdempotencyConflict,
+            errors.ModelUnavailable,
+        ),
     ),
     Operation(
         method="GET",

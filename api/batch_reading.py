@@ -55,9 +55,10 @@ def list_items(batch_id: str) -> Response:
 
 
 def list_errors(batch_id: str) -> Response:
-    """A page of the lines that did not succeed, each with its code and the stage it ended at; and counts by code."""
+    """A page of the lines that did not succeed, each with its code and the stage it ended at; the first with counts by code."""
     here, wanted = services(), batch_id_of(batch_id)
-    return _page(wanted, UNWELL, codes=lambda: _codes(here, wanted))
+    first = "cursor" not in request.args
+    return _page(wanted, UNWELL, codes=lambda: _codes(here, wanted) if first else [])
 
 
 def _page(batch_id: UUID, usual: tuple[str, ...], **more: Callable[[], Any]) -> Response:
@@ -119,8 +120,10 @@ def _lines(here: Services, tenant_id: UUID, batch_id: UUID, which: Which) -> Ite
         with here.database.begin() as connection:
             found = batch_views.items(connection, tenant_id, batch_id, which, after=after, limit=PAGE)
         yield from found
-        if len(found) < PAGE or here.stopping.is_set():
+        if len(found) < PAGE:
             return
+        if here.stopping.is_set():  # an answer that ended in good order would be taken for the whole
+            raise ConnectionAbortedError("the server is stopping")
         after = found[-1]["n"]
 
 

@@ -10,7 +10,7 @@ NUMBER = {"type": "number", "minimum": 0}
 MAYBE_SHARE = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 PRIORITY = {"type": "integer", "minimum": batches.PRIORITIES[0], "maximum": batches.PRIORITIES[1]}
 BUDGET = {"type": ["integer", "null"], "minimum": 0, "description": "most scans that may fail; one more stops the rest"}
-ENDS = {"type": "string", "enum": [*map(str, ScanStatus), "refused", "deleted"]}
+ENDS = {"type": "string", "enum": list(batches.ENDS)}
 STATES = ["open", "listing", "running", "paused", "succeeded", "partial", "failed", "cancelled"]
 FIELDS = {"type": ["object", "null"], "description": "your own; they come back with the results"}
 

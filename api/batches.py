@@ -35,8 +35,12 @@ MOST_BYTES = 1024 * 1024
 PRIORITIES = (-100, 100)
 MOST_FAILURES = 10_000_000
 LONGEST_NAME, LONGEST_ID, LONGEST_URL = 200, 1_024, 2_048
+MOST_PAGES = 5
+"""Of scans that a cancel ends before it answers, those under way first; control ends the rest."""
 RETRY_S = 10.0
 """A request retries lines for so long, then says that there are more."""
+ENDS = (*map(str, ScanStatus), "refused", "deleted")
+"""States of a line."""
 _SELECTOR = frozenset({"status", "code", "stage"})
 Found = TypeVar("Found")
 
@@ -158,7 +162,9 @@ def cancel_batch(batch_id: str) -> Response:
 
     def cancel(connection: Connection, tenant_id: UUID, wanted: UUID) -> bool:
         done = batches.cancel(connection, tenant_id, wanted)
-        batch_ends.cancel_page(connection, wanted)
+        for _ in range(MOST_PAGES):
+            if batch_ends.cancel_page(connection, wanted) == 0:
+                break
         return done
 
     return _steer(batch_id, cancel)
@@ -181,6 +187,8 @@ def retry_batch(batch_id: str) -> Response:
     body = read_object(request)
     only_known(body, _SELECTOR | {"options"})
     which, options = selector(body), switches_of(body.get("options", {}))
+    with here.database.begin() as connection:
+        _known_switches(_found(batches.switches(connection, tenant, wanted)), options)
     until, total, page = time.monotonic() + RETRY_S, 0, batch_again.PAGE
     while page == batch_again.PAGE and time.monotonic() < until:
         with here.database.begin() as connection:
@@ -194,20 +202,20 @@ def reprocess_batch(batch_id: str) -> Response:
     wanted, tenant = batch_id_of(batch_id), principal().tenant_id
     body = read_object(request)
     only_known(body, frozenset({"name", "options"}))
-    options = switches_of(body.get("options", {}))
+    options, key = switches_of(body.get("options", {})), idempotency_key()
     with services().database.begin() as connection:
         known = _found(batch_views.get(connection, tenant, wanted))
         _check_switches(connection, known["system"], options)
-        made = _found(batch_again.reprocess(connection, tenant, wanted, name=_name(body), options=options))
-        return _shown(connection, made, 202)
+        made = batch_again.reprocess(connection, tenant, wanted, name=_name(body), options=options, key=key)
+        return _shown(connection, _found(made), 202)
 
 
 def selector(body: Mapping[str, Any]) -> Which:
     """Lines by ``status`` (one or several), ``code`` and ``stage``."""
     status = body.get("status", [])
     statuses = [status] if isinstance(status, str) else status
-    if not isinstance(statuses, list) or not all(one in [*ScanStatus, "refused"] for one in statuses):
-        raise invalid("status", f"must be of {', '.join(ScanStatus)}, refused")
+    if not isinstance(statuses, list) or not all(one in ENDS for one in statuses):
+        raise invalid("status", f"must be of {', '.join(ENDS)}")
     code, stage = (text_of(body[name], name, LONGEST_NAME) if name in body else None for name in ("code", "stage"))
     return Which(tuple(statuses), code, stage)
 
@@ -243,11 +251,15 @@ def _check_switches(connection: Connection, system: str, options: Mapping[str, b
     pipeline = pipelines.current(connection, system)
     if pipeline is None:
         raise ModelUnavailable(f"no pipeline is published for {system}")
-    for name in sorted(options.keys() - pipeline.options):
+    _known_switches(pipeline.options, options)
+
+
+def _known_switches(known: frozenset[str], options: Mapping[str, bool]) -> None:
+    for name in sorted(options.keys() - known):
         raise invalid(f"options.{name}", "this pipeline has no such switch")
 
 
 def _check_items(connection: Connection, tenant_id: UUID, batch_id: UUID, items: list[NewItem]) -> None:
     options = {name: True for item in items for name in item.options or {}}
     if options:
-        _check_switches(connection, _found(batch_views.get(connection, tenant_id, batch_id))["system"], options)
+        _known_switches(_found(batches.switches(connection, tenant_id, batch_id)), options)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from api.json_body import parse_object
+from api.json_body import parse_object, text_fits
 from api.problems import invalid
 from pipeline.contracts import Lane, System
 from pipeline.errors import InvalidJson
@@ -59,8 +59,8 @@ def switches_of(value: object, field: str = "options") -> dict[str, bool]:
 
 
 def text_of(value: object, field: str, longest: int) -> str:
-    """A text that is neither empty nor too long."""
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
+    """A text of at most ``longest`` bytes in UTF-8, not empty, without control characters."""
+    if not isinstance(value, str) or not value or not text_fits(value) or len(value.encode()) > longest:
         raise invalid(field, "must be a text, neither empty nor too long")
     return value
 

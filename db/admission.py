@@ -36,7 +36,7 @@ _CHOOSE = """
         FROM under_way u CROSS JOIN LATERAL (
             (SELECT id, created_at, 0 AS priority FROM scan
              WHERE tenant_id = u.tenant_id AND batch_id IS NULL AND admitted_at IS NULL
-             ORDER BY created_at LIMIT :page)
+             ORDER BY batch_id, created_at LIMIT :page)
             UNION ALL
             SELECT s.id, s.created_at, b.priority FROM batch b CROSS JOIN LATERAL (
                 SELECT id, created_at FROM scan

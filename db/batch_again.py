@@ -17,7 +17,7 @@ from db.batch_views import Which
 from db.batches import locked
 from db.sql import row, run
 from pipeline.contracts import ScanStatus
-from pipeline.errors import BatchClosed, ModelUnavailable
+from pipeline.errors import BatchClosed, IdempotencyConflict, ModelUnavailable
 
 PAGE = 500
 ENDED = tuple(str(status) for status in ScanStatus if status.terminal)
@@ -32,12 +32,12 @@ def retry_page(
 
     ``options`` are laid over each old scan's own. The old scan stays, outside of the batch, as the new one's
     ``retry_of``. A batch that had ended runs again. To be called until it finds nothing: what was retried is open, and
-    so is not found twice. Raises BatchClosed while lines still come in.
+    so is not found twice. Raises BatchClosed while lines still come in or are still being cancelled.
     """
     batch = locked(connection, tenant_id, batch_id)
     if batch is None:
         return None
-    if batch.state in ("open", "listing"):
+    if batch.state in ("open", "listing") or (batch.cancel_requested_at is not None and batch.finished_at is None):
         raise BatchClosed
     found = row(
         connection,
@@ -54,7 +54,10 @@ def retry_page(
     if found.n:
         run(
             connection,
-            """UPDATE batch SET state = 'running', code = NULL, cancel_requested_at = NULL, finished_at = NULL
+            """UPDATE batch SET state = 'running', code = NULL, cancel_requested_at = NULL, finished_at = NULL,
+                   forgiven = (SELECT coalesce(sum(n), 0) FROM (
+                       SELECT n FROM scan_count WHERE batch_id = :id AND status = 'failed'
+                       UNION ALL SELECT delta FROM count_delta WHERE batch_id = :id AND status = 'failed') c)
                WHERE id = :id""",
             id=batch_id,
         )
@@ -71,7 +74,7 @@ _RETRY = """
               SELECT st.name FROM stage_run r JOIN stage st ON st.id = r.stage_id
               WHERE r.scan_id = s.id AND r.state IN ('rejected', 'failed', 'abstained', 'cancelled')
               ORDER BY st.position LIMIT 1))
-        ORDER BY s.finished_at LIMIT :limit FOR UPDATE
+        LIMIT :limit FOR UPDATE
     ), made AS (
         INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
                           input_sha256, retry_of, event_seq)
@@ -96,11 +99,18 @@ _RETRY = """
 
 
 def reprocess(
-    connection: sa.Connection, tenant_id: UUID, batch_id: UUID, *, name: str | None, options: Mapping[str, Any]
+    connection: sa.Connection,
+    tenant_id: UUID,
+    batch_id: UUID,
+    *,
+    name: str | None,
+    options: Mapping[str, Any],
+    key: str | None = None,
 ) -> UUID | None:
     """A new batch of the same lines on the system's current pipeline; ``control`` lists them. None for an unknown batch.
 
-    ``options`` are laid over each line's own. Raises BatchClosed while the parent still takes lines.
+    ``options`` are laid over each line's own. A ``key`` that made one of this batch before gives that. Raises BatchClosed
+    while the parent still takes lines, IdempotencyConflict when the key made another batch.
     """
     parent = locked(connection, tenant_id, batch_id)
     if parent is None:
@@ -112,15 +122,28 @@ def reprocess(
         raise ModelUnavailable(f"no pipeline is published for {parent.system}")
     made = row(
         connection,
-        """INSERT INTO batch (tenant_id, pipeline_id, parent, name, state, priority, failure_budget, options)
-           SELECT tenant_id, :pipeline, id, :name, 'listing', priority, failure_budget, CAST(:options AS jsonb)
-           FROM batch WHERE id = :id RETURNING id""",
+        """INSERT INTO batch (tenant_id, pipeline_id, parent, name, state, priority, failure_budget, options,
+                              idempotency_key)
+           SELECT tenant_id, :pipeline, id, :name, 'listing', priority, failure_budget, CAST(:options AS jsonb), :key
+           FROM batch WHERE id = :id ON CONFLICT (tenant_id, idempotency_key) DO NOTHING RETURNING id""",
         id=batch_id,
         pipeline=pipeline.id,
         name=name,
         options=json.dumps(dict(options)),
+        key=key,
     )
-    assert made is not None
+    made = made or row(
+        connection,
+        """SELECT id FROM batch WHERE tenant_id = :tenant AND idempotency_key = :key AND parent = :id
+           AND name IS NOT DISTINCT FROM CAST(:name AS text) AND options = CAST(:options AS jsonb)""",
+        tenant=tenant_id,
+        key=key,
+        id=batch_id,
+        name=name,
+        options=json.dumps(dict(options)),
+    )
+    if made is None:
+        raise IdempotencyConflict
     return UUID(str(made.id))
 
 

@@ -12,13 +12,20 @@ from db.sql import rows, run
 BUDGET_SPENT = "FAILURE_BUDGET_SPENT"
 
 _SUMS = """
-    SELECT c.batch_id, coalesce(sum(n) FILTER (WHERE c.status IN ('queued', 'running')), 0) AS open,
+    SELECT b.id, coalesce(sum(n) FILTER (WHERE c.status IN ('queued', 'running')), 0) AS open,
            coalesce(sum(n) FILTER (WHERE c.status = 'failed'), 0) AS failed,
-           coalesce(sum(n) FILTER (WHERE c.status IN ('failed', 'partial')), 0) AS short
-    FROM (SELECT batch_id, status, n FROM scan_count
-          UNION ALL SELECT batch_id, status, delta FROM count_delta) c
-    WHERE c.batch_id = ANY(ARRAY(SELECT id FROM batch WHERE finished_at IS NULL)) GROUP BY c.batch_id"""
-"""Exact: folded counts plus what is not folded yet."""
+           coalesce(sum(n) FILTER (WHERE c.status IN ('failed', 'partial', 'cancelled')), 0) AS short
+    FROM batch b LEFT JOIN (
+        SELECT batch_id, status, n FROM scan_count UNION ALL SELECT batch_id, status, delta FROM count_delta
+    ) c ON c.batch_id = b.id
+    WHERE b.id = ANY(CAST(:ids AS uuid[])) GROUP BY b.id"""
+"""Exact: folded counts plus what is not folded yet. Only right after ``_held``, in a statement of its own."""
+
+
+def _held(connection: sa.Connection) -> list[str]:
+    """Batches that have not ended, locked: what is counted after this cannot be outdated by a retry or an item."""
+    found = rows(connection, "SELECT id FROM batch WHERE finished_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED")
+    return [str(r.id) for r in found]
 
 
 def stop_hopeless(connection: sa.Connection) -> int:
@@ -28,8 +35,8 @@ def stop_hopeless(connection: sa.Connection) -> int:
         f"""UPDATE batch b SET cancel_requested_at = clock_timestamp(), code = '{BUDGET_SPENT}', state = 'running',
                 finalised_at = coalesce(finalised_at, clock_timestamp())
             FROM ({_SUMS}) s
-            WHERE b.id = s.batch_id AND b.finished_at IS NULL AND b.cancel_requested_at IS NULL
-              AND s.failed > b.failure_budget""",  # noqa: S608  literals of ours
+            WHERE b.id = s.id AND b.cancel_requested_at IS NULL AND s.failed > b.failure_budget + b.forgiven""",  # noqa: S608
+        ids=_held(connection),
     )
 
 
@@ -53,7 +60,7 @@ def cancel_page(connection: sa.Connection, batch_id: UUID | None = None, limit: 
 def finish(connection: sa.Connection) -> int:
     """End finalised batches of which no scan is open; how many ended.
 
-    A rejected scan is an answer. Failed and partial ones make a batch ``partial``.
+    A rejected scan is an answer. Failed, partial and cancelled ones make a batch ``partial``.
     """
     return run(
         connection,
@@ -61,7 +68,7 @@ def finish(connection: sa.Connection) -> int:
                 state = CASE WHEN b.code IS NOT NULL THEN 'failed'
                              WHEN b.cancel_requested_at IS NOT NULL THEN 'cancelled'
                              WHEN s.short > 0 THEN 'partial' ELSE 'succeeded' END
-            FROM (SELECT id, coalesce(open, 0) AS open, coalesce(short, 0) AS short
-                  FROM batch LEFT JOIN ({_SUMS}) c ON c.batch_id = batch.id WHERE finished_at IS NULL) s
-            WHERE b.id = s.id AND b.finished_at IS NULL AND b.finalised_at IS NOT NULL AND s.open = 0""",  # noqa: S608
+            FROM ({_SUMS}) s
+            WHERE b.id = s.id AND b.finalised_at IS NOT NULL AND s.open = 0""",  # noqa: S608
+        ids=_held(connection),
     )

@@ -26,7 +26,8 @@ from db.base import NOW, Base
 class Batch(Base):
     """One source under one pipeline version. ``items`` and ``refused`` count its lines, taken under the row's lock.
 
-    ``failure_budget``: the most scans that may end ``failed``; one more stops the rest. NULL: no limit. ``parent`` is the
+    ``failure_budget``: the most scans that may end ``failed``; one more stops the rest. NULL: no limit. Those that had
+    failed when lines were retried are ``forgiven``. ``parent`` is the
     batch whose lines this one scans again, ``listed`` the number of the last line that was taken over.
     """
 
@@ -47,6 +48,7 @@ class Batch(Base):
     code: Mapped[str | None]
     priority: Mapped[int] = mapped_column(server_default="0")
     failure_budget: Mapped[int | None]
+    forgiven: Mapped[int] = mapped_column(server_default="0")
     options: Mapped[dict[str, Any]]
     items: Mapped[int] = mapped_column(server_default="0")
     refused: Mapped[int] = mapped_column(server_default="0")

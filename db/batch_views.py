@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from db.sql import row, rows
 from pipeline.contracts import ScanStatus
 
+WINDOW = 5_000
+"""Lines that one statement looks at."""
 RATE_S = 60
 """The rate is that of the last minute."""
 
@@ -51,6 +53,7 @@ _PACE = """
     SELECT least(:seconds, greatest(1, extract(epoch FROM clock_timestamp() - (
                SELECT created_at FROM batch WHERE id = :id))))::float AS seconds,
            (SELECT count(*) FROM scan WHERE batch_id = :id AND batch_id IS NOT NULL AND finished_at IS NOT NULL
+            AND status IN ('succeeded', 'partial', 'rejected', 'failed', 'cancelled')
             AND finished_at > clock_timestamp() - make_interval(secs => :seconds)) AS n"""
 
 
@@ -124,20 +127,29 @@ def items(
 ) -> list[dict[str, Any]]:
     """Lines after number ``after`` in order, at most ``limit``, each with its scan's status, code, stage and report.
 
-    ``stage`` is the first one that ended otherwise than ok; a line that was refused has ``submit`` there.
+    ``stage`` is the first one that ended otherwise than ok; a line that was refused has ``submit`` there. No statement
+    looks at more than a window of lines, however rare the wanted ones are.
     """
-    found = rows(
-        connection,
-        _ITEMS,
-        tenant=tenant_id,
-        batch=batch_id,
-        after=after,
-        limit=limit,
-        statuses=list(which.statuses) or None,
-        code=which.code,
-        stage=which.stage,
+    batch = row(
+        connection, "SELECT items FROM batch WHERE id = :id AND tenant_id = :tenant", id=batch_id, tenant=tenant_id
     )
-    return [_item(r) for r in found]
+    found: list[dict[str, Any]] = []
+    while batch is not None and after < batch.items and len(found) < limit:
+        page = rows(
+            connection,
+            _ITEMS,
+            tenant=tenant_id,
+            batch=batch_id,
+            after=after,
+            window=WINDOW,
+            limit=limit - len(found),
+            statuses=list(which.statuses) or None,
+            code=which.code,
+            stage=which.stage,
+        )
+        found.extend(_item(r) for r in page)
+        after += WINDOW
+    return found[:limit]
 
 
 _STATUS = "coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END)"
@@ -156,7 +168,7 @@ _JOINED = """LEFT JOIN scan s ON s.id = i.scan_id
 _ITEMS = f"""
     SELECT {_COLUMNS}
     FROM batch b JOIN batch_item i ON i.batch_id = b.id {_JOINED}
-    WHERE b.tenant_id = :tenant AND b.id = :batch AND i.n > :after
+    WHERE b.tenant_id = :tenant AND b.id = :batch AND i.n > :after AND i.n <= :after + :window
       AND (CAST(:statuses AS text[]) IS NULL OR {_STATUS} = ANY(CAST(:statuses AS text[])))
       AND (CAST(:code AS text) IS NULL OR coalesce(s.code, i.code) = :code)
       AND (CAST(:stage AS text) IS NULL OR {_STAGE} = :stage)

@@ -187,6 +187,19 @@ def _change(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, statemen
     return True
 
 
+def switches(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> frozenset[str] | None:
+    """What can be switched in the pipeline that a batch pins; None for an unknown batch."""
+    batch = row(
+        connection,
+        "SELECT pipeline_id FROM batch WHERE id = :id AND tenant_id = :tenant",
+        id=batch_id,
+        tenant=tenant_id,
+    )
+    if batch is None:
+        return None
+    return frozenset(stage.switch for stage in pipelines.stages(connection, batch.pipeline_id) if stage.switch)
+
+
 def finalise(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:
     """No more items come: the batch ends when its last scan has. Twice is no error; a listing goes on."""
     return _change(

@@ -113,6 +113,7 @@ class Scan(Base):
         sa.Index(
             "scan_batch_ended_idx",
             "batch_id",
+            "status",
             "finished_at",
             postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NOT NULL"),
         ),

@@ -13,11 +13,14 @@ from typing import Any
 from cli.batches.service import Batches
 from cli.batches.sources import Line, SourceError
 from cli.client import Client
+from cli.client_errors import ApiError
 
 UPLOADS = 4
 """Pictures that are on their way at once."""
 REFERENCES = 500
 """In one request."""
+NOT_TAKEN = (413, 422)
+"""A request is refused with these for what a line holds."""
 
 
 @dataclass(slots=True)
@@ -62,24 +65,46 @@ class Filler:
         client = clients.get()
         try:
             batches = Batches(client)
-            if share[0].read is None:
-                told = batches.refer(self._batch_id, [_reference(line) for line in share])
-                return [lambda filled: filled.add(told), *[_nothing] * (len(share) - 1)]
-            return [self._upload(batches, share[0])]
+            return self._refer(batches, share) if share[0].read is None else [self._upload(batches, share[0])]
         finally:
             clients.put(client)
+
+    def _refer(self, batches: Batches, share: list[Line]) -> list[Callable[[Filled], None]]:
+        """Send references at once; of a request that is refused whole, the halves, until the bad line is alone."""
+        try:
+            told = batches.refer(self._batch_id, [_reference(line) for line in share])
+        except ApiError as error:
+            if error.status not in NOT_TAKEN:
+                raise
+            if len(share) == 1:
+                return [_left(share[0], str(error))]
+            middle = len(share) // 2
+            return self._refer(batches, share[:middle]) + self._refer(batches, share[middle:])
+        return [lambda filled: filled.add(told), *[_nothing] * (len(share) - 1)]
 
     def _upload(self, batches: Batches, line: Line) -> Callable[[Filled], None]:
         assert line.read is not None
         try:
             content = line.read()
-        except (OSError, SourceError) as error:
-            reason = str(getattr(error, "strerror", None) or error)
-            return lambda filled: filled.unreadable.update({line.custom_id: reason})
+        except (OSError, SourceError, ValueError) as error:
+            return _left(line, str(getattr(error, "strerror", None) or error))
         if self._before.get(line.custom_id) == hashlib.sha256(content).hexdigest():
             return _unchanged
-        told = batches.upload(self._batch_id, line.custom_id, content, line.options, dict(line.fields))
+        try:
+            told = batches.upload(self._batch_id, line.custom_id, content, line.options, dict(line.fields))
+        except ApiError as error:
+            if error.status not in NOT_TAKEN:
+                raise
+            return _left(line, str(error))
+        except UnicodeEncodeError:
+            return _left(line, "its name is no text")
         return lambda filled: filled.add(told)
+
+
+def _left(line: Line, reason: str) -> Callable[[Filled], None]:
+    """A line that stays behind; the others go on."""
+    name = line.custom_id.encode(errors="replace").decode()
+    return lambda filled: filled.unreadable.update({name: reason})
 
 
 def _nothing(_: Filled) -> None:

@@ -55,7 +55,7 @@ def look(lines: Iterable[Line], limits: ImageLimits, samples: int) -> Plan:
             content = line.read()
             plan.bytes += len(content)
             sniff(content, len(content), limits)
-        except (OSError, SourceError):
+        except (OSError, SourceError, ValueError):
             plan.spoil("UNREADABLE", line.custom_id)
             continue
         except ScanmillError as error:

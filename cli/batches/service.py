@@ -12,6 +12,8 @@ from urllib.parse import quote
 from cli.client import Client
 
 Json = dict[str, Any]
+DIFF_S = 600.0
+"""Seconds that a comparison may take."""
 ENDED = frozenset({"succeeded", "partial", "failed", "cancelled"})
 
 
@@ -47,7 +49,8 @@ class Batches:
         if verb not in ("retry", "reprocess"):
             return dict(self._client.send("POST", path).json())
         given = {name: value for name, value in body.items() if value is not None}
-        return dict(self._client.send("POST", path, json=given).json())
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if verb == "reprocess" else {}
+        return dict(self._client.send("POST", path, json=given, headers=headers).json())
 
     def prioritise(self, batch_id: str, priority: int) -> Json:
         """Another place among the tenant's batches."""
@@ -64,7 +67,14 @@ class Batches:
     def diff(self, before: str, after: str, **limits: float | None) -> Json:
         """What changed from one to the other."""
         path = f"{_path(before)}/diff/{quote(after, safe='')}"
-        return dict(self._client.send("GET", path, params=_query(limits)).json())
+        return dict(self._client.send("GET", path, params=_query(limits), hold_s=DIFF_S).json())
+
+    def lines(self, batch_id: str) -> Iterator[Json]:
+        """Every line of a batch, one at a time."""
+        rest = b""
+        for part in self.export(batch_id):
+            *whole, rest = (rest + part).split(b"\n")
+            yield from (json.loads(text) for text in whole)
 
     def export(self, batch_id: str, **query: Any) -> Iterator[bytes]:
         """The export's bytes as they come."""

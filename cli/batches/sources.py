@@ -8,7 +8,9 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,13 +51,25 @@ def lines(source: Path, patterns: Sequence[str] = ()) -> Iterator[Line]:
 
 
 def _folder(top: Path, patterns: Sequence[str]) -> Iterator[Line]:
-    for place, folders, names in os.walk(top):
+    for place, folders, names in os.walk(top, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not Path(place, name).is_symlink())
         for name in sorted(names):
             path = Path(place, name)
             below = path.relative_to(top).as_posix()
             if _wanted(below, patterns) and not path.is_symlink():
-                yield Line(below, path.read_bytes)
+                yield Line(below, partial(_file, path))
+
+
+def _unreadable(error: OSError) -> None:
+    raise SourceError(f"{error.filename}: {error.strerror}") from error
+
+
+def _file(path: Path) -> bytes:
+    """A regular file's bytes. Raises SourceError for a pipe, a device, or more than the largest picture."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+        raise SourceError(f"no regular file of at most {LARGEST >> 20} MiB")
+    return path.read_bytes()
 
 
 def _wanted(name: str, patterns: Sequence[str]) -> bool:
@@ -83,7 +97,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(member) as opened:
             content = opened.read(LARGEST + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise SourceError(f"{member.filename}: {error}") from error
     if len(content) > LARGEST:
         raise SourceError(f"{member.filename} is larger than {LARGEST >> 20} MiB")
@@ -91,14 +105,14 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _manifest(file: Path) -> Iterator[Line]:
-    with file.open(encoding="utf-8") as opened:
+    with file.open("rb") as opened:
         for number, text in enumerate(opened, 1):
             if text.strip():
                 yield _line(file, number, text)
 
 
-def _line(file: Path, number: int, text: str) -> Line:
-    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?}`; a file lies beside the manifest."""
+def _line(file: Path, number: int, text: bytes) -> Line:
+    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?}`; a file lies beside or below it."""
     try:
         given = json.loads(text)
     except ValueError as error:
@@ -110,6 +124,12 @@ def _line(file: Path, number: int, text: str) -> Line:
         raise SourceError(f"{file}, line {number}: needs a custom_id")
     options, fields = given.get("options") or {}, given.get("fields") or {}
     if "file" in given:
-        return Line(custom_id, (file.parent / str(given["file"])).read_bytes, options=options, fields=fields)
+        try:
+            path, home = (file.parent / str(given["file"])).resolve(), file.parent.resolve()
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{file}, line {number}: {error}") from error
+        if not path.is_relative_to(home):
+            raise SourceError(f"{file}, line {number}: {given['file']} does not lie below the manifest")
+        return Line(custom_id, partial(_file, path), options=options, fields=fields)
     reference = {name: str(given[name]) for name in _REFERENCES if name in given}
     return Line(custom_id, None, reference, options, fields)

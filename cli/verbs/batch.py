@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ Stage = Annotated[str | None, typer.Option(help="Only lines that ended at this s
 Options = Annotated[list[str] | None, typer.Option("--option", help="NAME=true or NAME=false, several times.")]
 Follow = Annotated[bool, typer.Option("--wait", help="Wait until it has ended, with a bar.")]
 Timeout = Annotated[float, typer.Option(help="Give up waiting after so many seconds.")]
+_ANSWERED = ("succeeded", "partial", "rejected")
 _ENDS = {"failed": Exit.FAILED, "partial": Exit.NOT_ANSWERED, "cancelled": Exit.NOT_ANSWERED}
 
 
@@ -126,8 +126,7 @@ def create(
         )
         if paused:
             batches.act(batch_id, "pause")
-        if not as_json:
-            output.console.print(f"batch {batch_id}", highlight=False)
+        output.console.print(f"batch {batch_id}", highlight=False)
         filled = _fill(batch_id, source, glob or [], before)
         found = batches.act(batch_id, "finalise")
         if wait:
@@ -144,10 +143,9 @@ def _fill(batch_id: str, source: Path, globs: list[str], before: dict[str, str])
 
 
 def _digests(batches: Batches, batch_id: str) -> dict[str, str]:
-    """Name → SHA-256 of the lines of an earlier batch that were scanned."""
-    text = b"".join(batches.export(batch_id))
-    lines = (json.loads(line) for line in text.splitlines())
-    return {line["custom_id"]: line["sha256"] for line in lines if line["sha256"] and line["status"] != "failed"}
+    """Name → SHA-256 of the lines of an earlier batch that have an answer."""
+    lines = batches.lines(batch_id)
+    return {line["custom_id"]: line["sha256"] for line in lines if line["sha256"] and line["status"] in _ANSWERED}
 
 
 @app.command("list")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from alembic import context
 
@@ -23,7 +25,9 @@ def run() -> None:
     with engine.connect() as connection:
         connection.execute(sa.text("SET statement_timeout = '60s'"))
         connection.execute(sa.text("SET lock_timeout = '10s'"))
-        connection.execute(sa.text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        while not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK}):
+            connection.rollback()  # a transaction that waited here would hold up an index that the other one makes
+            time.sleep(0.2)
         connection.commit()
         context.configure(connection=connection, target_metadata=TABLES[0].metadata, compare_server_default=False)
         with context.begin_transaction():

@@ -1,4 +1,4 @@
-"""batches: many scans from one source, numbered lines, and the indexes to admit, cancel and time them."""
+"""batches: many scans from one source, and their numbered lines."""
 
 from __future__ import annotations
 
@@ -12,12 +12,6 @@ branch_labels = None
 depends_on = None
 
 NOW = sa.text("clock_timestamp()")
-WAITING = sa.text("admitted_at IS NULL")
-INDEXES = (
-    ("scan_waiting_batch_idx", ["tenant_id", "batch_id", "created_at"], WAITING),
-    ("scan_batch_open_idx", ["batch_id", "admitted_at"], sa.text("batch_id IS NOT NULL AND finished_at IS NULL")),
-    ("scan_batch_ended_idx", ["batch_id", "finished_at"], sa.text("batch_id IS NOT NULL AND finished_at IS NOT NULL")),
-)
 
 
 def upgrade() -> None:
@@ -34,6 +28,7 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), nullable=True),
         sa.Column("priority", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("failure_budget", sa.BigInteger(), nullable=True),
+        sa.Column("forgiven", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("options", JSONB(), nullable=False),
         sa.Column("items", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("refused", sa.BigInteger(), server_default="0", nullable=False),
@@ -78,17 +73,9 @@ def upgrade() -> None:
     op.create_index(
         "scan_count_batch_idx", "scan_count", ["batch_id"], postgresql_where=sa.text("batch_id IS NOT NULL")
     )
-    with op.get_context().autocommit_block():
-        op.execute("SET statement_timeout = 0")  # a large table takes its time, and nobody waits for it
-        for name, columns, where in INDEXES:
-            op.create_index(name, "scan", columns, postgresql_where=where, postgresql_concurrently=True)
-        op.drop_index("scan_waiting_idx", "scan", postgresql_concurrently=True)
 
 
 def downgrade() -> None:
-    op.create_index("scan_waiting_idx", "scan", ["tenant_id", "created_at"], postgresql_where=WAITING)
-    for name, _, _ in INDEXES:
-        op.drop_index(name, "scan")
     op.drop_index("scan_count_batch_idx", "scan_count")
     op.drop_table("batch_item")
     op.drop_table("batch")

@@ -219,6 +219,7 @@ def test_an_address_that_may_not_be_fetched_is_a_refused_line(api: Api) -> None:
         ("", {"options": {"nonsense": False}}),
         ("/retry", {"status": "asleep"}),
         ("/retry", {"code": ""}),
+        ("/retry", {"code": "x" * 300}),
     ],
 )
 def test_wrong_values_are_refused_by_name(api: Api, path: str, body: dict[str, Any]) -> None:
@@ -226,6 +227,15 @@ def test_wrong_values_are_refused_by_name(api: Api, path: str, body: dict[str, A
     response = api.call("POST", address, json=body)
     assert problem(response) == (422, "INVALID_FIELD")
     assert response.json["errors"][0]["field"].split(".")[0] == next(iter(body))
+
+
+def test_texts_that_no_column_holds_are_refused_by_name(api: Api, done: str) -> None:
+    for query in ("code=%00", "stage=%00", "status=asleep"):
+        assert problem(api.call("GET", f"/v1/batches/{done}/items?{query}")) == (422, "INVALID_FIELD"), query
+    batch = opened(api)
+    for name in ("a\x00b", "字" * 400):
+        assert problem(upload(api, batch, "x.jpg", custom_id=name)) == (422, "INVALID_FIELD"), name
+    assert api.call("GET", f"/v1/batches/{done}/items?status=deleted").json["items"] == []
 
 
 def test_another_tenant_finds_nothing_and_reading_is_not_writing(api: Api, done: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from db import admission, batch_again, batch_ends, batch_views, batches
+from db import admission, batch_again, batch_ends, batch_views, batches, scans
 from db.batch_views import Which
 from db.batches import Appended, NewBatch, NewItem
 from pipeline.contracts import Lane, RunState
@@ -302,3 +303,89 @@ def test_a_batch_is_done_again_by_a_new_pipeline_and_only_what_changed_is_comput
     assert state(mill, again) == "succeeded"
     computed = mill.query("SELECT count(*) AS n FROM stage_run WHERE reused_from IS NULL")[0].n
     assert computed == runs + 2 * 4
+
+
+def test_nothing_is_retried_while_a_cancel_is_under_way(mill: Mill) -> None:
+    batch = filled(mill, *"abc")
+    control(mill, window=1)
+    change(mill, batches.cancel, batch)
+    with pytest.raises(BatchClosed):
+        retried(mill, batch, Which(statuses=("cancelled",)))
+    control(mill)
+    assert retried(mill, batch, Which(statuses=("cancelled",))) == 3
+    assert control(mill) == 3
+    mill.finish()
+    control(mill)
+    assert state(mill, batch) == "succeeded"
+
+
+def test_a_batch_with_cancelled_lines_did_not_succeed(mill: Mill) -> None:
+    batch = mixed(mill)
+    change_back = retried(mill, batch)
+    assert change_back == 1
+    [line] = mill.query("SELECT s.id FROM scan s WHERE s.batch_id = :b AND s.status = 'queued'", b=batch)
+    with mill.database.begin() as connection:
+        scans.cancel(connection, mill.tenant_id, line.id)
+    control(mill)
+    assert state(mill, batch) == "partial"
+
+
+def test_what_had_failed_before_a_retry_does_not_count_against_the_budget(mill: Mill) -> None:
+    single = Mill(mill.database, one_stage(), tenant_name="single")
+    batch = filled(single, *"abcd", failure_budget=1)
+    control(single)
+    for code in ("A", "A", "B"):
+        single.complete([ends(claim, RunState.FAILED, code) for claim in single.claim("report", 1)])
+    for _ in range(3):
+        control(single)
+    assert state(single, batch) == "failed FAILURE_BUDGET_SPENT"
+    assert retried(single, batch, Which(code="B")) == 1
+    assert control(single) == 1
+    assert state(single, batch) == "running"
+    single.finish()
+    control(single)
+    assert state(single, batch) == "partial"
+
+
+def test_a_retry_at_the_moment_of_the_end_is_not_lost(mill: Mill) -> None:
+    """Control counts only after it holds the batch: a retry that commits meanwhile is seen."""
+    batch = mixed(mill)
+    mill.execute("UPDATE batch SET finished_at = NULL, state = 'running' WHERE id = :b", b=batch)
+    done = threading.Event()
+
+    def finish() -> None:
+        with mill.database.begin() as connection:
+            batch_ends.finish(connection)
+        done.set()
+
+    with mill.database.begin() as connection:
+        assert batch_again.retry_page(connection, mill.tenant_id, batch, ALL, {}) == 1
+        other = threading.Thread(target=finish)
+        other.start()
+        done.wait(1.0)
+    other.join()
+    assert state(mill, batch) == "running"
+    control(mill)
+    mill.finish()
+    control(mill)
+    assert state(mill, batch) == "succeeded"
+
+
+def test_the_same_key_reprocesses_once(mill: Mill) -> None:
+    batch = filled(mill, "a")
+    made = set()
+    for _ in range(2):
+        with mill.database.begin() as connection:
+            made.add(batch_again.reprocess(connection, mill.tenant_id, batch, name=None, options={}, key="k"))
+    assert len(made) == 1
+    with pytest.raises(IdempotencyConflict), mill.database.begin() as connection:
+        batch_again.reprocess(connection, mill.tenant_id, batch, name="other", options={}, key="k")
+
+
+def test_rare_lines_are_found_behind_many_others(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_views, "WINDOW", 2)
+    batch = opened(mill)
+    append(mill, batch, [*items(*"abcde"), *items("bad", code="CORRUPT_IMAGE"), *items("f")])
+    assert [line[1] for line in lines(mill, batch, Which(code="CORRUPT_IMAGE"))] == ["bad"]
+    assert [line[0] for line in lines(mill, batch, limit=4)] == [1, 2, 3, 4]
+    assert [line[0] for line in lines(mill, batch, after=3)] == [4, 5, 6, 7]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_a_manifest_names_files_addresses_and_keys(tmp_path: Path) -> None:
     assert third.reference == {"object_key": "in/3.jpg"}
 
 
+def test_a_manifest_names_no_file_outside_its_folder_and_nothing_but_files_is_read(tmp_path: Path) -> None:
+    manifest = tmp_path / "in" / "list.jsonl"
+    manifest.parent.mkdir()
+    for name in ("../secret.jpg", "/etc/hostname", "a\x00b"):
+        manifest.write_text(json.dumps({"file": name}))
+        with pytest.raises(SourceError, match="line 1"):
+            list(lines(manifest))
+    manifest.write_bytes(b'{"file": "\xff.jpg"}')
+    with pytest.raises(SourceError, match="line 1"):
+        list(lines(manifest))
+    os.mkfifo(tmp_path / "in" / "pipe.jpg")
+    [pipe] = lines(tmp_path / "in", ["*.jpg"])
+    with pytest.raises(SourceError, match="regular"):
+        read(pipe)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"image_url": "https://a"}', '{"file": "a", "object_key": "b"}'])
 def test_a_bad_line_of_a_manifest_is_named_by_its_number(tmp_path: Path, text: str) -> None:
     manifest = tmp_path / "list.jsonl"
@@ -97,6 +114,18 @@ def test_a_member_that_is_larger_than_any_picture_is_not_read_whole(
         opened.writestr("bomb.jpg", bytes(1_000_000))
     [line] = lines(archive)
     with pytest.raises(SourceError, match="larger"):
+        read(line)
+
+
+def test_a_damaged_member_is_said_to_be_damaged(tmp_path: Path) -> None:
+    archive = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("a.jpg", bytes(range(256)) * 50)
+    content = bytearray(archive.read_bytes())
+    content[40:60] = bytes(20)
+    archive.write_bytes(content)
+    [line] = lines(archive)
+    with pytest.raises(SourceError, match=r"a\.jpg"):
         read(line)
 
 
