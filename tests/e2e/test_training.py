@@ -22,13 +22,13 @@ from tests.unit.training.made_sets import write_sets
 
 pytestmark = pytest.mark.timeout(900)
 
-SCALE = "0.004"
-"""Eight steps: made-up pictures, from which nothing is learned."""
+SCALE = "0.012"
+"""Twenty-three steps: made-up pictures, from which nothing is learned."""
 
 PATIENCE_S = 400
 """A training takes half a minute here, and a machine may be busy with others."""
 
-LOOK_S = 0.5
+LOOK_S = 0.2
 
 
 class Academy:
