@@ -161,17 +161,18 @@ def _cancel(connection: sa.Connection, locked: Mapping[UUID, LockedScan], code: 
         return
     run(
         connection,
-        """UPDATE scan SET cancel_requested_at = clock_timestamp(), admitted_at = coalesce(admitted_at, created_at)
-           WHERE id = ANY(CAST(:ids AS uuid[]))""",
-        ids=ids,
-    )
-    run(
-        connection,
         """UPDATE stage_run SET state = 'cancelled', code = :code, token = token + 1, waits_for = NULL,
                owner = NULL, lease_until = NULL, finished_at = clock_timestamp()
            WHERE scan_id = ANY(CAST(:ids AS uuid[])) AND state IN ('blocked', 'ready', 'leased')""",
         ids=ids,
         code=code,
+    )
+    # After the runs: whoever claimed one just before has then started it before the cancel, not after it.
+    run(
+        connection,
+        """UPDATE scan SET cancel_requested_at = clock_timestamp(), admitted_at = coalesce(admitted_at, created_at)
+           WHERE id = ANY(CAST(:ids AS uuid[]))""",
+        ids=ids,
     )
     for scan in open_ones.values():
         scan.become(ScanStatus.CANCELLED, code)
