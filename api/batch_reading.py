@@ -15,7 +15,7 @@ from api import ids
 from api.auth import principal
 from api.batches import selector
 from api.fields import asked, page_size
-from api.ids import batch_id_of
+from api.ids import uuid_of
 from api.problems import invalid
 from api.services import Services, services
 from db import batch_views
@@ -46,17 +46,17 @@ def list_batches() -> Response:
 
 def get_batch(batch_id: str) -> Response:
     """Its state, counts that add up to its items, the rate of the last minute and the time left as an interval."""
-    return jsonify(_batch(services(), batch_id_of(batch_id)))
+    return jsonify(_batch(services(), uuid_of(batch_id)))
 
 
 def list_items(batch_id: str) -> Response:
     """A page of lines in their order, with the findings of each."""
-    return _page(batch_id_of(batch_id), ())
+    return _page(uuid_of(batch_id), ())
 
 
 def list_errors(batch_id: str) -> Response:
     """A page of the lines that did not succeed, each with its code and the stage it ended at; the first with counts by code."""
-    here, wanted = services(), batch_id_of(batch_id)
+    here, wanted = services(), uuid_of(batch_id)
     first = "cursor" not in request.args
     return _page(wanted, UNWELL, codes=lambda: _codes(here, wanted) if first else [])
 
@@ -100,7 +100,7 @@ def _batch(here: Services, batch_id: UUID) -> dict[str, Any]:
 def export_batch(batch_id: str) -> Response:
     """All lines, or those asked for, as one file: JSON lines with whole reports, or a CSV table of the findings."""
     asked({"format", "status", "code", "stage"})
-    here, wanted, which = services(), batch_id_of(batch_id), _which()
+    here, wanted, which = services(), uuid_of(batch_id), _which()
     form = request.args.get("format", "jsonl")
     if form not in WRITERS:
         raise invalid("format", f"must be one of {', '.join(WRITERS)}")
@@ -175,7 +175,7 @@ def diff_batches(batch_id: str, other_id: str) -> Response:
     """What changed from one batch to another, line by line of the same ``custom_id``; with limits, a verdict."""
     asked(set(LIMITS))
     here, tenant = services(), principal().tenant_id
-    before, after = batch_id_of(batch_id), batch_id_of(other_id)
+    before, after = uuid_of(batch_id), uuid_of(other_id)
     limits = Limits(**{LIMITS[name]: _share(name) for name in LIMITS if name in request.args})
     for each in (before, after):
         _batch(here, each)

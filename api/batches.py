@@ -12,7 +12,7 @@ from flask import Response, jsonify, request, url_for
 
 from api.auth import principal
 from api.fields import number_of, object_in, only_known, switches_of, system_of, text_of
-from api.ids import batch_id_of
+from api.ids import uuid_of
 from api.json_body import read_object
 from api.problems import invalid
 from api.replies import address
@@ -71,7 +71,7 @@ def append_items(batch_id: str) -> Response:
     Either one picture (multipart, with ``custom_id``, and ``options`` and ``fields`` as JSON texts) or a list of up to
     1,000 addresses and object keys.
     """
-    here, wanted, tenant = services(), batch_id_of(batch_id), principal().tenant_id
+    here, wanted, tenant = services(), uuid_of(batch_id), principal().tenant_id
     if request.mimetype == "multipart/form-data":
         with here.uploads:
             items = [_uploaded(here, tenant)]
@@ -183,7 +183,7 @@ def retry_batch(batch_id: str) -> Response:
 
     ``more`` is true when there was no time for all of them: repeat the request.
     """
-    here, wanted, tenant = services(), batch_id_of(batch_id), principal().tenant_id
+    here, wanted, tenant = services(), uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
     only_known(body, _SELECTOR | {"options"})
     which, options = selector(body), switches_of(body.get("options", {}))
@@ -199,7 +199,7 @@ def retry_batch(batch_id: str) -> Response:
 
 def reprocess_batch(batch_id: str) -> Response:
     """202 with a new batch of the same lines on today's pipeline; only what changed is computed."""
-    wanted, tenant = batch_id_of(batch_id), principal().tenant_id
+    wanted, tenant = uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
     only_known(body, frozenset({"name", "options"}))
     options, key = switches_of(body.get("options", {})), idempotency_key()
@@ -221,7 +221,7 @@ def selector(body: Mapping[str, Any]) -> Which:
 
 
 def _steer(batch_id: str, what: Callable[[Connection, UUID, UUID], bool]) -> Response:
-    wanted, tenant = batch_id_of(batch_id), principal().tenant_id
+    wanted, tenant = uuid_of(batch_id), principal().tenant_id
     with services().database.begin() as connection:
         if not what(connection, tenant, wanted):
             raise NotFound

@@ -16,14 +16,13 @@ _KEY_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 
 def scan_id_of(text: str) -> UUID:
     """A scan's id, for the log too. Raises NotFound."""
-    if not UUID_TEXT.fullmatch(text):
-        raise NotFound
+    found = uuid_of(text)
     g.scan_id = text
-    return UUID(text)
+    return found
 
 
-def batch_id_of(text: str) -> UUID:
-    """A batch's id. Raises NotFound."""
+def uuid_of(text: str) -> UUID:
+    """The id of a batch or a training. Raises NotFound."""
     if not UUID_TEXT.fullmatch(text):
         raise NotFound
     return UUID(text)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from flask import Response, jsonify, request
 
 from api.auth import principal
+from api.fields import only_known
 from api.ids import key_id_of
 from api.json_body import read_object
 from api.problems import invalid
@@ -28,8 +29,7 @@ def list_keys() -> Response:
 def create_key() -> Response:
     """201 with the token, which cannot be read again."""
     body = read_object(request)
-    for unknown in sorted(body.keys() - {"name", "scopes", "expires_in_days"}):
-        raise invalid(unknown, "is not a field of this request")
+    only_known(body, frozenset({"name", "scopes", "expires_in_days"}))
     name, scopes, days = body.get("name"), body.get("scopes"), body.get("expires_in_days")
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
         raise invalid("name", f"must be a text of 1 to {LONGEST_NAME} characters")

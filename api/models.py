@@ -11,6 +11,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from api.auth import principal
+from api.fields import only_known
 from api.json_body import read_object
 from api.problems import invalid
 from api.services import services
@@ -126,8 +127,7 @@ def shown(version: VersionRow, current: str | None) -> dict[str, Any]:
 
 def _body(known: set[str]) -> dict[str, Any]:
     body = read_object(request)
-    for unknown in sorted(body.keys() - known):
-        raise invalid(unknown, "is not a field of this request")
+    only_known(body, frozenset(known))
     why = body.get("why")
     if why is not None and not (isinstance(why, str) and len(why) <= LONGEST_TEXT):
         raise invalid("why", f"must be a text of at most {LONGEST_TEXT} characters")

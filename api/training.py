@@ -12,7 +12,8 @@ from uuid import UUID
 from flask import Response, jsonify, request
 
 from api.auth import principal
-from api.ids import UUID_TEXT
+from api.fields import asked, only_known, page_size, text_of
+from api.ids import uuid_of
 from api.json_body import read_object
 from api.problems import invalid
 from api.replies import address
@@ -25,7 +26,6 @@ from pipeline.errors import NotFound
 from storage.keys import training_key
 
 LONGEST_NAME = 64
-MOST_ITEMS = 200
 _BINARY = "application/octet-stream"
 
 
@@ -39,11 +39,8 @@ def list_recipes() -> Response:
 def submit_training() -> Response:
     """202 and where to look; 200 for a repeated Idempotency-Key. A worker that trains takes it when it is free."""
     body = read_object(request)
-    for unknown in sorted(body.keys() - {"recipe", "parameters"}):
-        raise invalid(unknown, "is not a field of this request")
-    recipe = body.get("recipe")
-    if not isinstance(recipe, str) or not 0 < len(recipe) <= LONGEST_NAME:
-        raise invalid("recipe", "must be the name of a recipe")
+    only_known(body, frozenset({"recipe", "parameters"}))
+    recipe = text_of(body.get("recipe"), "recipe", LONGEST_NAME)
     here, tenant = services(), principal().tenant_id
     parameters = read_parameters(body.get("parameters"), here.training.roots)
     new = NewRun(
@@ -64,22 +61,19 @@ def submit_training() -> Response:
 
 def list_trainings() -> Response:
     """The newest first."""
-    for unknown in sorted(request.args.keys() - {"state", "limit"}):
-        raise invalid(unknown, "is not a parameter of this request")
-    state, limit = request.args.get("state"), request.args.get("limit", "50")
+    asked({"state", "limit"})
+    state, limit = request.args.get("state"), page_size()
     if state is not None and state not in STATES:
         raise invalid("state", f"must be one of {', '.join(STATES)}")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MOST_ITEMS):
-        raise invalid("limit", f"must be a number from 1 to {MOST_ITEMS}")
     with services().database.begin() as connection:
-        found = training_runs.listing(connection, principal().tenant_id, state=state, limit=int(limit))
+        found = training_runs.listing(connection, principal().tenant_id, state=state, limit=limit)
     return jsonify({"items": [_shown(each) for each in found]})
 
 
 def get_training(training_id: str) -> Response:
     """How far it is, in steps, seconds and loss; when it is over, its scores, its files and the versions made of them."""
     with services().database.begin() as connection:
-        found = training_runs.get(connection, principal().tenant_id, _id_of(training_id))
+        found = training_runs.get(connection, principal().tenant_id, uuid_of(training_id))
     if found is None:
         raise NotFound
     return jsonify(_shown(found))
@@ -88,7 +82,7 @@ def get_training(training_id: str) -> Response:
 def cancel_training(training_id: str) -> Response:
     """For good. What runs writes its checkpoint and ends within seconds, so it can still be resumed."""
     with services().database.begin() as connection:
-        found = training_runs.cancel(connection, principal().tenant_id, _id_of(training_id))
+        found = training_runs.cancel(connection, principal().tenant_id, uuid_of(training_id))
     if found is None:
         raise NotFound
     return jsonify(_shown(found))
@@ -98,7 +92,7 @@ def resume_training(training_id: str) -> Response:
     """202: a new training that goes on from this one's checkpoint; 200 if there is one under way that does so already."""
     with services().database.begin() as connection:
         found = training_runs.resume(
-            connection, principal().tenant_id, _id_of(training_id), f"key {principal().key_id}"
+            connection, principal().tenant_id, uuid_of(training_id), f"key {principal().key_id}"
         )
     if found is None:
         raise NotFound
@@ -109,7 +103,7 @@ def get_training_file(training_id: str, name: str) -> Response:
     """302 to a link that lives for minutes: weights, an export, a note of how it was trained and scored."""
     here, tenant = services(), principal().tenant_id
     with here.database.begin() as connection:
-        found = training_runs.get(connection, tenant, _id_of(training_id))
+        found = training_runs.get(connection, tenant, uuid_of(training_id))
     if found is None or name not in found.files:
         raise NotFound
     url = here.storage.signed_url(
@@ -121,12 +115,6 @@ def get_training_file(training_id: str, name: str) -> Response:
     response = Response(status=302, headers={"Location": url if "://" in url else address(url)})
     response.headers["Cache-Control"] = "private, no-store"
     return response
-
-
-def _id_of(text: str) -> UUID:
-    if not UUID_TEXT.fullmatch(text):
-        raise NotFound
-    return UUID(text)
 
 
 def _accepted(made: TrainingRow, *, new_one: bool) -> Response:

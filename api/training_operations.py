@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import training
+from api.fields import MOST_ITEMS
 from api.operation import Answer, Operation, Parameter, answer
 from api.schemas import COUNT, MAYBE_TEXT, MAYBE_TIME, SCHEMAS, SHA256, TEXT, TIME, UUID, listed, ref, shape
 from api.training_parameters import MOST_MINUTES, MOST_SCALE, MOST_SEED, PATHS
@@ -116,9 +117,7 @@ TRAINING_OPERATIONS = (
         scope="admin",
         parameters=(
             Parameter("state", "query", "Only trainings in this state", _STATE),
-            Parameter(
-                "limit", "query", "Most items", {"type": "integer", "minimum": 1, "maximum": training.MOST_ITEMS}
-            ),
+            Parameter("limit", "query", "Most items", {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS}),
         ),
         answers={200: Answer("The newest first", {"application/json": listed(ref("Training"))})},
         errors=(errors.InvalidField,),

@@ -18,11 +18,12 @@ PLACES: Final = {
 }  # fmt: skip
 
 
-def write_sets(data: Path, faces: int = 40, others: int = 16) -> None:
-    """One set of labelled faces, and the sets without cats."""
+def write_sets(data: Path, faces: int = 40, others: int = 16) -> Path:
+    """One set of labelled faces, and the sets without cats; the folder that holds them."""
     write_set(data / "cat_face_landmarks_pseudo", [face_row(number) for number in range(faces)])
     for dataset in WITH_NEGATIVES:
         write_set(data / dataset, [row(number * 9 + 1) | {"label": "dog"} for number in range(others)])
+    return data
 
 
 def row(number: int) -> dict[str, object]:

@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 from cli.main import build
 from cli.processes import descendants
 from db import model_promotions, model_versions
+from tests.made_up_cats import write_sets
 from tests.servers.house import command_line
 from tests.stack import Stack, running, until
-from tests.unit.training.made_sets import write_sets
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -18,7 +18,8 @@ from pipeline.errors import (
     TrainingPictureUnreadable,
     TrainingTooFewPictures,
 )
-from tests.unit.training import made_sets, own_folders
+from tests import made_up_cats
+from tests.unit.training import own_folders
 from tests.unit.training.own_folders import boxes, classes, masks, picture, table, write
 from training import data, folder
 
@@ -69,7 +70,7 @@ def test_masks_go_by_name(tmp_path: Path) -> None:
 
 
 def test_our_sets_are_not_taken_for_a_user_s(tmp_path: Path) -> None:
-    assert not folder.own(made_sets.write_sets(tmp_path / "sets"))
+    assert not folder.own(made_up_cats.write_sets(tmp_path / "sets"))
     assert folder.own(in_folders(tmp_path / "own"))
     assert folder.own(own_folders.areas(tmp_path / "areas"))
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InvalidField
-from tests.unit.training.made_sets import write_sets
+from tests.made_up_cats import write_sets
 from training.run import RECIPES, arguments, told
 
 ROOT = Path(__file__).parents[3]
