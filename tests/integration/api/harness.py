@@ -55,6 +55,8 @@ SPECIFICATION = {
     ],
 }
 PROFILE = "test profile"
+RULES = Map([Rule(op.path, endpoint=op.path, methods=[op.method]) for op in OPERATIONS], strict_slashes=False)
+"""Made once: requests come in several threads, and making rules parses Python, which 3.11 cannot always do in two."""
 
 
 @dataclass
@@ -149,9 +151,8 @@ def check(openapi: Mapping[str, Any], method: str, path: str, response: TestResp
 
 
 def _declared(openapi: Mapping[str, Any], method: str, path: str) -> Any:
-    rules = Map([Rule(op.path, endpoint=op.path, methods=[op.method]) for op in OPERATIONS], strict_slashes=False)
     try:
-        rule, _ = rules.bind("localhost").match(
+        rule, _ = RULES.bind("localhost").match(
             path.split("?", maxsplit=1)[0], method="GET" if method == "HEAD" else method
         )
     except HTTPException:
