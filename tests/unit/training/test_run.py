@@ -55,7 +55,6 @@ def once(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
 def test_a_run_leaves_file_note_and_figures(once: Path) -> None:
     note = json.loads((once / "cat_landmarks.json").read_text("utf-8"))
     assert {metric["n"] > 0 for metric in note["metrics"]} == {True}
@@ -67,7 +66,6 @@ def test_a_run_leaves_file_note_and_figures(once: Path) -> None:
     ]
 
 
-@pytest.mark.slow
 def test_the_last_word_of_its_progress(once: Path) -> None:
     told = progress(once)
     assert told["files"] == sorted(file.name for file in once.iterdir())
@@ -77,13 +75,11 @@ def test_the_last_word_of_its_progress(once: Path) -> None:
     assert told["metrics"] == [{"model": "cat_landmarks"} | metric for metric in metrics]
 
 
-@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(data: Path, once: Path, tmp_path: Path) -> None:
     assert ran(command(data, tmp_path / "out", "--processes", "1")).returncode == 0
     assert digest(tmp_path / "out") == digest(once)
 
 
-@pytest.mark.slow
 def test_a_run_that_was_asked_to_stop_goes_on_to_the_same_bytes(data: Path, once: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(command(data, out), cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
