@@ -48,4 +48,4 @@ def wait_for_end(here: Services, tenant_id: UUID, scan_id: UUID, seconds: float)
         left = until - time.monotonic()
         if left <= 0 or client_left(connection) or here.stopping.wait(min(pause, left)):
             return
-        pause = min(pause * 1.5, SLOWEST_LOOK_S)
+        pause = min(pause * 1.05, SLOWEST_LOOK_S)
