@@ -1,0 +1,67 @@
+"""`scanmill batch errors`, `export` and `diff`: what came out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import output
+from cli.batches import shown
+from cli.batches.command import BatchId, Code, Stage, Statuses, app, service
+from cli.output import Exit, Json
+
+
+@app.command("errors")
+def errors(
+    batch_id: BatchId, status: Statuses = None, code: Code = None, stage: Stage = None, as_json: Json = False
+) -> None:
+    """The codes of what did not succeed, and the first of those lines."""
+    with service(as_json) as batches:
+        found = batches.errors(batch_id, status=status, code=code, stage=stage)
+        output.emit(found, as_json, lambda: output.console.print(shown.errors(found)))
+
+
+@app.command("export")
+def export(
+    batch_id: BatchId,
+    format: Annotated[str, typer.Option(help="jsonl: whole reports; csv: a table of findings.")] = "jsonl",  # noqa: A002
+    out: Annotated[Path | None, typer.Option(help="A file; standard output without.")] = None,
+    status: Statuses = None,
+    code: Code = None,
+    stage: Stage = None,
+) -> None:
+    """Write every line, or those you choose, as one file; a file stands under its name only once it is whole."""
+    with service(as_json=False) as batches:
+        parts = batches.export(batch_id, format=format, status=status, code=code, stage=stage)
+        if out is None:
+            for part in parts:
+                sys.stdout.buffer.write(part)
+            sys.stdout.flush()
+            return
+        half = out.with_name(f"{out.name}.part")
+        with half.open("wb") as opened:
+            opened.writelines(parts)
+        half.replace(out)
+        output.console.print(f"{out}", highlight=False)
+
+
+@app.command("diff")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE")],
+    after: Annotated[str, typer.Argument(metavar="AFTER")],
+    max_flips: Annotated[float | None, typer.Option(min=0, max=1, help="Share of labels that may change.")] = None,
+    max_ends: Annotated[float | None, typer.Option(min=0, max=1, help="Share of lines with another status.")] = None,
+    max_shift: Annotated[float | None, typer.Option(min=0, max=1, help="Mean shift of probabilities.")] = None,
+    min_iou: Annotated[float | None, typer.Option(min=0, max=1, help="Mean overlap of the face boxes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What changed between two batches; with limits, exit code 1 when one is exceeded."""
+    with service(as_json) as batches:
+        limits = {"max_flips": max_flips, "max_ends": max_ends, "max_shift": max_shift, "min_iou": min_iou}
+        found = batches.diff(before, after, **limits)
+        output.emit(found, as_json, lambda: output.console.print(shown.difference(found)))
+    if not found["pass"]:
+        raise typer.Exit(int(Exit.FAILED))
