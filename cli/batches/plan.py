@@ -7,13 +7,14 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
 from cli.batches.sources import Line, SourceError
 from cli.client import Client
+from pipeline.colour_modes import colour_modes
 from pipeline.errors import ScanmillError
 from pipeline.sniff import ImageLimits, sniff
 
@@ -35,6 +36,8 @@ class Plan:
     good: list[Line] = field(default_factory=list)
     """A fair draw of the readable lines, for samples."""
     readable: int = 0
+    modes: Counter[str] = field(default_factory=Counter)
+    """Readable pictures by what their colours are besides 8-bit RGB; one may be in several."""
 
     def spoil(self, code: str, name: str) -> None:
         self.bad[code] += 1
@@ -42,9 +45,20 @@ class Plan:
         if len(names) < NAMED:
             names.append(name)
 
+    def refuse(self, code: str, name: str) -> None:
+        """A line that was taken for readable, and is not."""
+        self.spoil(code, name)
+        self.readable -= 1
+        self.good = [line for line in self.good if line.custom_id != name]
 
-def look(lines: Iterable[Line], limits: ImageLimits, samples: int) -> Plan:
-    """Read every line's bytes once: headers, sizes, duplicates. Memory holds a digest for each and a few samples."""
+
+def look(
+    lines: Iterable[Line], limits: ImageLimits, samples: int, see: Callable[[str, bytes], None] = lambda *_: None
+) -> Plan:
+    """Read every line's bytes once: headers, sizes, duplicates. Memory holds a digest for each and a few samples.
+
+    `see` gets name and bytes of each readable picture, equal ones once.
+    """
     plan, seen, rng = Plan(), set[bytes](), random.Random(SEED)  # noqa: S311  a draw, no secret
     for line in lines:
         plan.lines += 1
@@ -54,7 +68,7 @@ def look(lines: Iterable[Line], limits: ImageLimits, samples: int) -> Plan:
         try:
             content = line.read()
             plan.bytes += len(content)
-            sniff(content, len(content), limits)
+            header = sniff(content, len(content), limits)
         except (OSError, SourceError, ValueError):
             plan.spoil("UNREADABLE", line.custom_id)
             continue
@@ -67,6 +81,8 @@ def look(lines: Iterable[Line], limits: ImageLimits, samples: int) -> Plan:
             continue
         seen.add(digest)
         plan.readable += 1
+        plan.modes.update(colour_modes(content, header.format))
+        see(line.custom_id, content)
         _draw(plan, line, samples, rng)
     return plan
 
