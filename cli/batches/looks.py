@@ -13,7 +13,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from cli.batches.near import alike
+from cli.batches.near import Hashes, alike
 from pipeline.errors import InputError
 from pipeline.imaging.decode import Decoder
 from pipeline.sniff import ImageLimits
@@ -51,16 +51,21 @@ class Looks:
         if len(self._waiting) > 2 * DECODERS:
             self._take()
 
-    def found(self, distance: int) -> dict[str, Any]:
-        """Pairs of pictures whose hashes differ in at most `distance` of 64 bits: how many, and the nearest by name."""
+    def hashes(self) -> tuple[list[str], Hashes]:
+        """Names and hashes of all that could be decoded."""
         while self._waiting:
             self._take()
-        seen = alike(np.frombuffer(self._hashes, np.uint64), distance)
+        return self._names, np.frombuffer(self._hashes, np.uint64)
+
+    def found(self, distance: int) -> dict[str, Any]:
+        """Pairs of pictures whose hashes differ in at most `distance` of 64 bits: how many, and the nearest by name."""
+        names, hashes = self.hashes()
+        seen = alike(hashes, distance)
         return {
             "distance": distance,
             "pairs": seen.pairs,
             "pictures": seen.pictures,
-            "nearest": [{"a": self._names[a], "b": self._names[b], "distance": apart} for a, b, apart in seen.nearest],
+            "nearest": [{"a": names[a], "b": names[b], "distance": apart} for a, b, apart in seen.nearest],
         }
 
     def _take(self) -> None:

@@ -94,8 +94,8 @@ def test_planted_copies_are_found_and_others_are_not() -> None:
             for kind, content in variants(photograph(rng)):
                 looks.add(f"{number} {kind}", content)
         looks.add("torn", jpeg(photograph(rng))[:2_000])
-        looks.found(0)
-        pairs = [(looks._names[a].split(), looks._names[b].split()) for a, b, _ in slowly(np.array(looks._hashes), 8)]
+        names, hashes = looks.hashes()
+        pairs = [(names[a].split(), names[b].split()) for a, b, _ in slowly(hashes, 8)]
         assert looks.found(8)["pictures"] == len({tuple(name) for pair in pairs for name in pair})
     right = [pair for pair in pairs if pair[0][0] == pair[1][0]]
     found = {(a[0], b[1]) for a, b in right if a[1] == "original"}
