@@ -73,7 +73,9 @@ def _found(exported: Exported | None, kept: Kept | None) -> dict[str, Any]:
 
 def _tell(out: Path | None, exported: Exported | None, kept: Kept | None) -> None:
     if out is not None:
-        output.console.print(f"{out}: {exported.told() if exported else 'the lines you chose'}", highlight=False)
+        output.console.print(
+            f"{out}: {exported.told() if exported else 'the lines you chose'}", highlight=False, markup=False
+        )
     if kept is not None:
         output.console.print(f"files: {kept.told()}", highlight=False)
         for path, reason in kept.named.items():

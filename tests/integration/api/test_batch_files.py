@@ -61,11 +61,6 @@ def test_a_batch_under_way_gives_a_snapshot_and_says_so(api: Api, export: Say, t
     assert (told["lines"]["snapshot"], told["lines"]["state"]) == (True, "open")
 
 
-@pytest.mark.parametrize("words", [["--errors", "b"], ["--out", "a", "--errors", "b", "--status", "failed"], ["--out", "a", "--errors", "a"]])  # fmt: skip
-def test_errors_need_a_file_of_their_own(export: Say, words: list[str]) -> None:
-    assert export("01234567-89ab-7def-8123-456789abcdef", *words)[0] == 2
-
-
 def test_files_come_into_folders_once(api: Api, export: Say, tmp_path: Path) -> None:
     batch = opened(api)
     for name in ("more/cat.jpg", "more/cat.png", "../../out.jpg", "torn.jpg"):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from typer.testing import CliRunner
 
 from cli.batches.looks import Looks
 from cli.batches.near import BITS, alike
+from cli.verbs.batch import app
 from pipeline.sniff import ImageLimits
 
 SAME = ("recompressed", "halved", "doubled", "cropped")
@@ -103,3 +107,25 @@ def test_planted_copies_are_found_and_others_are_not() -> None:
     assert len(found) / (PHOTOS * len(SAME)) >= 0.95
     assert not [kind for _, kind in found if kind == "turned"]
     assert looks.refused == [("TRUNCATED_IMAGE", "torn")]
+
+
+def test_the_verb_names_pairs_and_what_cannot_be_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without samples nothing is asked of a service, so none runs here."""
+    monkeypatch.setenv("SCANMILL_API_URL", "http://127.0.0.1:9")
+    picture = photograph(np.random.default_rng(4))
+    (tmp_path / "a[").mkdir()
+    for name, content in (
+        ("a[/b].jpg", jpeg(picture)),
+        ("copy.jpg", jpeg(picture, 50)),
+        ("torn.jpg", jpeg(picture)[:2_000]),
+    ):
+        (tmp_path / name).write_bytes(content)
+    words = ["plan", str(tmp_path), "--samples", "0", "--near", "8"]
+    ended = CliRunner().invoke(app, [*words, "--json"])
+    told = json.loads(ended.stdout.splitlines()[-1])
+    assert (ended.exit_code, told["scans"], told["bad"]) == (0, 2, {"TRUNCATED_IMAGE": 1})
+    assert (told["near"]["pairs"], told["near"]["pictures"]) == (1, 2)
+    [pair] = told["near"]["nearest"]
+    assert (pair["a"], pair["b"]) == ("a[/b].jpg", "copy.jpg") and pair["distance"] <= 8
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert CliRunner().invoke(app, [*words[:-1], "13"]).exit_code == 2
