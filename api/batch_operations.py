@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api import batch_reading, batches
+from api import batch_reading, batches, exports
 from api.batch_schemas import ENDS
 from api.fields import MOST_ITEMS
 from api.operation import Answer, Operation, Parameter, answer
@@ -14,7 +14,13 @@ _OTHER = Parameter("other_id", "path", "The batch to compare it with", {"type": 
 _KEY = Parameter("Idempotency-Key", "header", "The same key and request open the same batch")
 _LIMIT = Parameter("limit", "query", "Items on a page", {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS})
 _CURSOR = Parameter("cursor", "query", "next_cursor of the page before")
-_FORMAT = Parameter("format", "query", "jsonl (whole reports) or csv (a table)", {"enum": list(batch_reading.WRITERS)})
+_FORMAT = Parameter(
+    "format", "query", "jsonl (whole reports), csv or parquet (a table of findings)", {"enum": list(exports.WRITERS)}
+)
+_PART = Parameter(
+    "part", "query", "results: lines that succeeded; errors: all others that have ended", {"enum": list(exports.PARTS)}
+)
+_NAMES = Parameter("name", "query", "Only artifacts of this name; may stand several times")
 _WHICH = (
     Parameter("status", "query", "Only lines in this status; may stand several times", ENDS),
     Parameter("code", "query", "Only lines with this code"),
@@ -177,13 +183,24 @@ BATCH_OPERATIONS = (
     Operation(
         method="GET",
         path="/v1/batches/<batch_id>/export",
-        handler=batch_reading.export_batch,
+        handler=exports.export_batch,
         tag="batches",
-        summary="Everything as one file",
+        summary="Everything, or a part of it, as one file",
         scope="scans:read",
-        parameters=(_ID, _FORMAT, *_WHICH),
-        answers={200: Answer("The file", {"application/x-ndjson": TEXT, "text/csv": TEXT})},
+        parameters=(_ID, _FORMAT, _PART, *_WHICH),
+        answers={200: Answer("The file", {kind: TEXT for kind, _ in exports.WRITERS.values()})},
         errors=(errors.NotFound, errors.InvalidField, errors.Overloaded),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/batches/<batch_id>/artifacts",
+        handler=exports.list_artifacts,
+        tag="batches",
+        summary="Files of a batch's lines",
+        scope="scans:read",
+        parameters=(_ID, _NAMES, _LIMIT, _CURSOR),
+        answers={200: answer("BatchArtifacts", "A page")},
+        errors=(errors.NotFound, errors.InvalidField),
     ),
     Operation(
         method="GET",

@@ -1,11 +1,8 @@
-"""Looking at batches: counts, lines, codes, everything as a file, and what changed between two."""
+"""Looking at batches: counts, lines, codes, and what changed between two."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +24,6 @@ PAGE = 200
 """Lines that are read at once; memory holds no more of them, however long the batch."""
 LIMITS = {"max_flips": "flips", "max_ends": "ends", "max_shift": "shift", "min_iou": "iou"}
 """Parameter of a comparison → the limit it sets."""
-COLUMNS = ("n", "custom_id", "scan_id", "status", "code", "stage", "finished_at", "health_score")
 UNWELL = ("refused", "rejected", "failed", "partial", "cancelled")
 
 
@@ -46,7 +42,7 @@ def list_batches() -> Response:
 
 def get_batch(batch_id: str) -> Response:
     """Its state, counts that add up to its items, the rate of the last minute and the time left as an interval."""
-    return jsonify(_batch(services(), uuid_of(batch_id)))
+    return jsonify(batch_of(services(), uuid_of(batch_id)))
 
 
 def list_items(batch_id: str) -> Response:
@@ -63,22 +59,26 @@ def list_errors(batch_id: str) -> Response:
 
 def _page(batch_id: UUID, usual: tuple[str, ...], **more: Callable[[], Any]) -> Response:
     asked({"status", "code", "stage", "limit", "cursor"})
-    cursor, limit = request.args.get("cursor", "0"), page_size()
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 16):
-        raise invalid("cursor", "must be next_cursor of another page")
-    which = _which(usual)
+    after, limit = line_number(), page_size()
+    which = lines_asked_for(usual)
     here = services()
-    _batch(here, batch_id)
+    batch_of(here, batch_id)
     with here.database.begin() as connection:
-        found = batch_views.items(
-            connection, principal().tenant_id, batch_id, which, after=int(cursor), limit=limit + 1
-        )
+        found = batch_views.items(connection, principal().tenant_id, batch_id, which, after=after, limit=limit + 1)
     following = str(found[limit - 1]["n"]) if len(found) > limit else None
     told = {name: value() for name, value in more.items()}
     return jsonify({"items": found[:limit], "next_cursor": following, **told})
 
 
-def _which(usual: tuple[str, ...] = ()) -> Which:
+def line_number() -> int:
+    """The number of the line that a page of lines begins after."""
+    cursor = request.args.get("cursor", "0")
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 16):
+        raise invalid("cursor", "must be next_cursor of another page")
+    return min(int(cursor), 2**31 - 1)
+
+
+def lines_asked_for(usual: tuple[str, ...] = ()) -> Which:
     """The lines that the query asks for; ``status`` may stand in it several times."""
     given: dict[str, Any] = {name: request.args[name] for name in ("code", "stage") if name in request.args}
     return selector({**given, "status": request.args.getlist("status") or list(usual)})
@@ -89,86 +89,13 @@ def _codes(here: Services, batch_id: UUID) -> list[dict[str, Any]]:
         return batch_views.codes(connection, principal().tenant_id, batch_id)
 
 
-def _batch(here: Services, batch_id: UUID) -> dict[str, Any]:
+def batch_of(here: Services, batch_id: UUID) -> dict[str, Any]:
+    """The caller's batch. Raises NotFound."""
     with here.database.begin() as connection:
         found = batch_views.get(connection, principal().tenant_id, batch_id)
     if found is None:
         raise NotFound
     return found
-
-
-def export_batch(batch_id: str) -> Response:
-    """All lines, or those asked for, as one file: JSON lines with whole reports, or a CSV table of the findings."""
-    asked({"format", "status", "code", "stage"})
-    here, wanted, which = services(), uuid_of(batch_id), _which()
-    form = request.args.get("format", "jsonl")
-    if form not in WRITERS:
-        raise invalid("format", f"must be one of {', '.join(WRITERS)}")
-    _batch(here, wanted)
-    media_type, write = WRITERS[form]
-    here.streams.acquire()
-    response = Response(write(_lines(here, principal().tenant_id, wanted, which)), mimetype=media_type)
-    response.call_on_close(here.streams.release)
-    response.headers.set("Content-Disposition", "attachment", filename=f"{batch_id}.{form}")
-    return response
-
-
-def _lines(here: Services, tenant_id: UUID, batch_id: UUID, which: Which) -> Iterator[dict[str, Any]]:
-    """Every wanted line; no transaction is open while the client reads."""
-    after = 0
-    while True:
-        with here.database.begin() as connection:
-            found = batch_views.items(connection, tenant_id, batch_id, which, after=after, limit=PAGE)
-        yield from found
-        if len(found) < PAGE:
-            return
-        if here.stopping.is_set():  # an answer that ended in good order would be taken for the whole
-            raise ConnectionAbortedError("the server is stopping")
-        after = found[-1]["n"]
-
-
-def as_json_lines(lines: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """One object a line."""
-    for line in lines:
-        yield json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def as_table(lines: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """CSV as RFC 4180 has it: the usual columns, then findings and the client's own fields as JSON.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow([*COLUMNS, "findings", "fields"])
-    for line in lines:
-        report = line["report"] or {}
-        labels = {
-            region: found.get("label") or found.get("code") for region, found in (report.get("findings") or {}).items()
-        }
-        cells = {**line, "health_score": report.get("health_score")}
-        table.writerow(
-            [*(_cell(cells[name]) for name in COLUMNS), json.dumps(labels), json.dumps(line["fields"] or {})]
-        )
-        yield _taken(text)
-    yield _taken(text)
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
-def _taken(text: io.StringIO) -> bytes:
-    done = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
-    return done
-
-
-WRITERS: dict[str, tuple[str, Callable[[Iterable[dict[str, Any]]], Iterator[bytes]]]] = {
-    "jsonl": ("application/x-ndjson", as_json_lines),
-    "csv": ("text/csv", as_table),
-}
 
 
 def diff_batches(batch_id: str, other_id: str) -> Response:
@@ -178,7 +105,7 @@ def diff_batches(batch_id: str, other_id: str) -> Response:
     before, after = uuid_of(batch_id), uuid_of(other_id)
     limits = Limits(**{LIMITS[name]: _share(name) for name in LIMITS if name in request.args})
     for each in (before, after):
-        _batch(here, each)
+        batch_of(here, each)
     tally = Tally()
     with here.streams:
         for pairs in _pairs(here, tenant, before, after):

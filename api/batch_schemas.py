@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api import batches
-from api.schemas import COUNT, MAYBE_TEXT, MAYBE_TIME, SCHEMAS, SWITCHES, SYSTEM, TEXT, TIME, UUID, ref, shape
+from api.schemas import ARTIFACT, COUNT, MAYBE_TEXT, MAYBE_TIME, SCHEMAS, SWITCHES, SYSTEM, TEXT, TIME, UUID, ref, shape
 from pipeline.contracts import ScanStatus
 
 NUMBER = {"type": "number", "minimum": 0}
@@ -46,11 +46,23 @@ _LINE = shape(
         "report": {"type": ["object", "null"]},
     }
 )
+_FILES = shape(
+    {
+        "n": COUNT,
+        "custom_id": TEXT,
+        "scan_id": {"type": ["string", "null"], "format": "uuid"},
+        "artifacts": {"type": "array", "items": ARTIFACT},
+    }
+)
 _SELECTOR = {
     "status": {"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
     "code": TEXT,
     "stage": TEXT,
     "options": SWITCHES,
+    "before": {
+        **TIME,
+        "description": "only scans that had ended by then, for instance a batch's as_of; now if not given",
+    },
 }
 
 _PAGE = {"items": {"type": "array", "items": _LINE}, "next_cursor": MAYBE_TEXT}
@@ -70,8 +82,9 @@ SCHEMAS |= {
     "BatchSummary": shape(_BATCH),
     "BatchPage": shape({"items": {"type": "array", "items": ref("BatchSummary")}, "next_cursor": MAYBE_TEXT}),
     "BatchLines": shape(_PAGE),
+    "BatchArtifacts": shape({"items": {"type": "array", "items": _FILES}, "next_cursor": MAYBE_TEXT}),
     "BatchErrors": shape({**_PAGE, "codes": _CODES}),
-    "Batch": shape({**_BATCH, "counts": _COUNTS, "per_second": NUMBER, "eta_s": _ETA}),
+    "Batch": shape({**_BATCH, "counts": _COUNTS, "per_second": NUMBER, "eta_s": _ETA, "as_of": TIME}),
     "BatchUpload": shape(
         {"file": {"type": "string", "format": "binary"}},
         optional={
@@ -100,7 +113,7 @@ SCHEMAS |= {
     ),
     "Appended": shape({"added": COUNT, "refused": COUNT, "known": COUNT, "items": COUNT}),
     "BatchRetry": shape({}, optional=_SELECTOR),
-    "Retried": shape({"id": UUID, "retried": COUNT, "more": {"type": "boolean"}}),
+    "Retried": shape({"id": UUID, "retried": COUNT, "more": {"type": "boolean"}, "before": TIME}),
     "Reprocess": shape({}, optional={"name": MAYBE_TEXT, "options": SWITCHES}),
     "BatchChange": shape({"priority": PRIORITY}),
     "BatchDiff": shape(

@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Response, jsonify, request, url_for
 
 from api.auth import principal
-from api.fields import number_of, object_in, only_known, switches_of, system_of, text_of
+from api.fields import moment_of, number_of, object_in, only_known, switches_of, system_of, text_of
 from api.ids import uuid_of
 from api.json_body import read_object
 from api.problems import invalid
@@ -181,20 +181,24 @@ def change_batch(batch_id: str) -> Response:
 def retry_batch(batch_id: str) -> Response:
     """Scan chosen lines again, in place: failed and partial ones unless the body says otherwise.
 
-    ``more`` is true when there was no time for all of them: repeat the request.
+    Only scans that had ended ``before`` a moment, now if none is given, are chosen; the answer carries it. So a line is
+    retried once for one ``before``, however often the request is repeated: after a lost answer, and while ``more`` is
+    true because there was no time for all of them.
     """
     here, wanted, tenant = services(), uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
-    only_known(body, _SELECTOR | {"options"})
+    only_known(body, _SELECTOR | {"options", "before"})
+    asked_for = moment_of(body["before"], "before") if "before" in body else None
     which, options = selector(body), switches_of(body.get("options", {}))
     with here.database.begin() as connection:
         _known_switches(_found(batches.switches(connection, tenant, wanted)), options)
+        before = batch_again.not_later_than_now(connection, asked_for)
     until, total, page = time.monotonic() + RETRY_S, 0, batch_again.PAGE
     while page == batch_again.PAGE and time.monotonic() < until:
         with here.database.begin() as connection:
-            page = _found(batch_again.retry_page(connection, tenant, wanted, which, options))
+            page = _found(batch_again.retry_page(connection, tenant, wanted, which, options, before))
         total += page
-    return jsonify({"id": batch_id, "retried": total, "more": page == batch_again.PAGE})
+    return jsonify({"id": batch_id, "retried": total, "more": page == batch_again.PAGE, "before": before.isoformat()})
 
 
 def reprocess_batch(batch_id: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from flask import request
@@ -70,6 +71,17 @@ def number_of(value: object, field: str, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise invalid(field, f"must be a whole number from {least} to {most}")
     return value
+
+
+def moment_of(value: object, field: str) -> datetime:
+    """A time of RFC 3339, which has an offset."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise invalid(field, "must be a time as RFC 3339 writes it, with its offset")
+    return found
 
 
 def asked(names: set[str]) -> None:

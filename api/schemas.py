@@ -41,7 +41,7 @@ SYSTEM: Json = {"type": "string", "enum": [str(system) for system in System]}
 SWITCHES: Json = {"type": "object", "additionalProperties": {"type": "boolean"}}
 PRIORITY: Json = {"type": "string", "enum": [lane.name.lower() for lane in Lane], "default": "interactive"}
 
-_ARTIFACT = shape({"name": TEXT, "sha256": SHA256, "size": COUNT, "media_type": TEXT, "expired": {"type": "boolean"}})
+ARTIFACT = shape({"name": TEXT, "sha256": SHA256, "size": COUNT, "media_type": TEXT, "expired": {"type": "boolean"}})
 _STAGE = shape(
     {
         "name": TEXT,
@@ -118,7 +118,7 @@ SCHEMAS: Json = {
         {
             **_SUMMARY,
             "report": {"type": ["object", "null"], "description": "the canonical report, when it was written"},
-            "artifacts": {"type": "array", "items": _ARTIFACT},
+            "artifacts": {"type": "array", "items": ARTIFACT},
             "stages": {"type": "array", "items": _STAGE},
             "events_seq": {**COUNT, "description": "number of the newest event"},
         }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,14 +26,31 @@ UNWELL = (str(ScanStatus.FAILED), str(ScanStatus.PARTIAL))
 """What is tried again unless a caller names other ends. A rejected picture would be rejected again."""
 
 
+def not_later_than_now(connection: sa.Connection, moment: datetime | None) -> datetime:
+    """A moment by this database's clock: the given one, but never one that is still to come; now for None."""
+    found = row(
+        connection,
+        "SELECT least(CAST(:moment AS timestamptz), clock_timestamp()) AS moment",
+        moment=moment,
+    )
+    assert found is not None
+    return cast("datetime", found.moment)
+
+
 def retry_page(
-    connection: sa.Connection, tenant_id: UUID, batch_id: UUID, which: Which, options: Mapping[str, Any]
+    connection: sa.Connection,
+    tenant_id: UUID,
+    batch_id: UUID,
+    which: Which,
+    options: Mapping[str, Any],
+    before: datetime | None = None,
 ) -> int | None:
     """Give up to a page of ended lines a new scan in place of the old one; how many, None for an unknown batch.
 
     ``options`` are laid over each old scan's own. The old scan stays, outside of the batch, as the new one's
-    ``retry_of``. A batch that had ended runs again. To be called until it finds nothing: what was retried is open, and
-    so is not found twice. Raises BatchClosed while lines still come in or are still being cancelled.
+    ``retry_of``. A batch that had ended runs again. To be called until it finds nothing. Only scans that had ended
+    ``before`` (or by now) are chosen: what was retried is open and ends later, so with one ``before`` no line is found
+    twice, even if it fails again meanwhile. Raises BatchClosed while lines still come in or are still being cancelled.
     """
     batch = locked(connection, tenant_id, batch_id)
     if batch is None:
@@ -49,6 +67,7 @@ def retry_page(
         code=which.code,
         stage=which.stage,
         options=json.dumps(dict(options)),
+        before=before,
     )
     assert found is not None
     if found.n:
@@ -68,6 +87,7 @@ _RETRY = """
     WITH old AS MATERIALIZED (
         SELECT s.*, uuidv7() AS new_id FROM scan s
         WHERE s.batch_id = :batch AND s.batch_id IS NOT NULL AND s.tenant_id = :tenant AND s.finished_at IS NOT NULL
+          AND s.finished_at <= coalesce(CAST(:before AS timestamptz), clock_timestamp())
           AND s.status = ANY(CAST(:statuses AS text[]))
           AND (CAST(:code AS text) IS NULL OR s.code = :code)
           AND (CAST(:stage AS text) IS NULL OR :stage = (

@@ -40,6 +40,7 @@ def get(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> dict[str,
         "counts": {"items": found.items, "refused": found.refused, **counts},
         "per_second": round(pace.n / pace.seconds, 3),
         "eta_s": None if found.finished_at or found.paused_at else _eta(left, pace.n, pace.seconds),
+        "as_of": _time(pace.as_of),
     }
 
 
@@ -52,6 +53,7 @@ _COUNTS = """
 _PACE = """
     SELECT least(:seconds, greatest(1, extract(epoch FROM clock_timestamp() - (
                SELECT created_at FROM batch WHERE id = :id))))::float AS seconds,
+           clock_timestamp() AS as_of,
            (SELECT count(*) FROM scan WHERE batch_id = :id AND batch_id IS NOT NULL AND finished_at IS NOT NULL
             AND status IN ('succeeded', 'partial', 'rejected', 'failed', 'cancelled')
             AND finished_at > clock_timestamp() - make_interval(secs => :seconds)) AS n"""

@@ -55,7 +55,7 @@ class Filler:
             clients: SimpleQueue[Client] = SimpleQueue()
             for _ in range(UPLOADS):
                 clients.put(stack.enter_context(self._connect()))
-            for future in _bounded(pool.submit(self._share, share, clients) for share in _shares(lines)):
+            for future in bounded(pool.submit(self._share, share, clients) for share in _shares(lines)):
                 for told in future.result():
                     told(self.filled)
                     step()
@@ -138,7 +138,7 @@ def _shares(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield references
 
 
-def _bounded(futures: Iterator[Future[Any]]) -> Iterator[Future[Any]]:
+def bounded(futures: Iterator[Future[Any]]) -> Iterator[Future[Any]]:
     """Futures as they are done, a few ahead: a source of a million lines is not read into memory."""
     waiting: set[Future[Any]] = set()
     for future in futures:

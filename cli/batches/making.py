@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,12 +30,15 @@ def plan_source(
     samples: Annotated[int, typer.Option(min=0, help="Pictures that are scanned to learn what one costs.")] = 5,
     slots: Annotated[int, typer.Option(min=1, help="Workers that will be busy with it.")] = 1,
     pipeline: Annotated[str, typer.Option(help="The system to scan with.")] = "cat_face",
+    near: Annotated[
+        int | None, typer.Option(min=0, max=12, help="Decode all and name pairs that differ in so many of 64 bits.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a source holds and what it will take, before anything is queued; fails when nothing can be scanned."""
     with output.exits(as_json), connect() as client:
         try:
-            seen = plan.look(sources.lines(source, glob or ()), ImageLimits(), samples)
+            seen, pairs = _seen(sources.lines(source, glob or ()), samples, near, as_json)
         except sources.SourceError as error:
             output.fail(Exit.USAGE, str(error), as_json)
         cost = plan.estimate(seen, plan.measure(client, seen.good, pipeline), slots)
@@ -45,11 +49,31 @@ def plan_source(
         "duplicates": seen.duplicates,
         "bad": dict(seen.bad),
         "named": seen.named,
+        "modes": dict(seen.modes),
+        "near": pairs,
         **cost,
     }
     output.emit(found, as_json, lambda: output.console.print(shown.plan(found)))
     if not found["scans"]:
         raise typer.Exit(int(Exit.NOT_ANSWERED))
+
+
+def _seen(
+    lines: Iterator[sources.Line], samples: int, near: int | None, as_json: bool
+) -> tuple[plan.Plan, dict[str, Any] | None]:
+    """What the lines are; with a distance, also which of them look alike, and which cannot be decoded."""
+    if near is None:
+        return plan.look(lines, ImageLimits(), samples), None
+    try:
+        from cli.batches.looks import Looks  # noqa: PLC0415  decoders and scipy, which headers do without
+    except ImportError as error:
+        output.fail(Exit.USAGE, f"--near needs the package {error.name}", as_json)
+    with Looks(ImageLimits()) as looks:
+        seen = plan.look(lines, ImageLimits(), samples, looks.add)
+        pairs = looks.found(near)
+    for code, name in looks.refused:
+        seen.refuse(code, name)
+    return seen, pairs
 
 
 @app.command("create")

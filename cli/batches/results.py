@@ -1,9 +1,7 @@
-"""`scanmill batch errors`, `export` and `diff`: what came out."""
+"""`scanmill batch errors` and `diff`: what came out."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,30 +20,6 @@ def errors(
     with service(as_json) as batches:
         found = batches.errors(batch_id, status=status, code=code, stage=stage)
         output.emit(found, as_json, lambda: output.console.print(shown.errors(found)))
-
-
-@app.command("export")
-def export(
-    batch_id: BatchId,
-    format: Annotated[str, typer.Option(help="jsonl: whole reports; csv: a table of findings.")] = "jsonl",  # noqa: A002
-    out: Annotated[Path | None, typer.Option(help="A file; standard output without.")] = None,
-    status: Statuses = None,
-    code: Code = None,
-    stage: Stage = None,
-) -> None:
-    """Write every line, or those you choose, as one file; a file stands under its name only once it is whole."""
-    with service(as_json=False) as batches:
-        parts = batches.export(batch_id, format=format, status=status, code=code, stage=stage)
-        if out is None:
-            for part in parts:
-                sys.stdout.buffer.write(part)
-            sys.stdout.flush()
-            return
-        half = out.with_name(f"{out.name}.part")
-        with half.open("wb") as opened:
-            opened.writelines(parts)
-        half.replace(out)
-        output.console.print(f"{out}", highlight=False)
 
 
 @app.command("diff")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from cli.batches.filling import Filled
@@ -36,8 +37,14 @@ def plan(found: Json) -> Table:
     table.add_row("lines", f"{found['lines']:,} ({found['bytes'] / 1e6:,.1f} MB)")
     table.add_row("to scan", f"{found['scans']:,}")
     table.add_row("same bytes", f"{found['duplicates']:,} (computed once)")
+    if found["modes"]:
+        table.add_row("colours", ", ".join(f"{n:,} {mode}" for mode, n in found["modes"].items()))
+    if found["near"] is not None:
+        table.add_row("look alike", f"{found['near']['pictures']:,} pictures in {found['near']['pairs']:,} pairs")
+        for pair in found["near"]["nearest"][:FEW]:
+            table.add_row(f"  {pair['distance']} of 64 bits", escape(f"{pair['a']}  {pair['b']}"))
     for code, n in found["bad"].items():
-        table.add_row(f"[bold red]{code}[/bold red]", f"{n:,}: {', '.join(found['named'][code][:FEW])}")
+        table.add_row(f"[bold red]{code}[/bold red]", escape(f"{n:,}: {', '.join(found['named'][code][:FEW])}"))
     for label, key, unit, size in (
         ("time", "time_s", "min", 60.0),
         ("work", "work_s", "min", 60.0),

@@ -65,10 +65,10 @@ def retry(
     """Scan only what failed (or what you choose) again; the result stays one."""
     with service(as_json) as batches:
         total, more = 0, True
+        chosen = {"status": status, "code": code, "stage": stage, "options": switches(option) or None}
+        chosen["before"] = batches.get(batch_id)["as_of"]  # so no line is retried twice, whatever is repeated
         while more:
-            done = batches.act(
-                batch_id, "retry", status=status, code=code, stage=stage, options=switches(option) or None
-            )
+            done = batches.act(batch_id, "retry", **chosen)
             total, more = total + done["retried"], done["more"]
         told = {"id": batch_id, "retried": total}
         output.emit(told, as_json, lambda: output.console.print(f"{total:,} lines are scanned again", highlight=False))

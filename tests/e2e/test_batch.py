@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from cli.supervisor import child_environment, scanmill
@@ -49,7 +50,8 @@ def say(house: House, *words: str, end: int = 0) -> Any:
 
 
 def test_a_folder_from_plan_to_difference(house: House, pictures: Path, tmp_path: Path) -> None:
-    [plan] = say(house, "plan", str(pictures), "--samples", "2", "--json")
+    [plan] = say(house, "plan", str(pictures), "--samples", "2", "--near", "8", "--json")
+    assert (plan["near"]["pairs"], plan["modes"]) == (0, {})
     assert (plan["lines"], plan["scans"], plan["duplicates"], plan["bad"]) == (4, 2, 1, {"UNSUPPORTED_FORMAT": 1})
     assert plan["time_s"] is None or plan["time_s"]["from"] <= plan["time_s"]["to"]
 
@@ -76,6 +78,16 @@ def test_a_folder_from_plan_to_difference(house: House, pictures: Path, tmp_path
     assert by_name["cat.jpg"]["report"] == by_name["more/again.jpg"]["report"]
     say(house, "export", batch["id"], "--format", "csv", "--out", str(tmp_path / "all.csv"))
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
+
+    files = [tmp_path / "good.parquet", tmp_path / "bad.parquet"]
+    words = ["--format", "parquet", "--out", str(files[0]), "--errors", str(files[1])]
+    [told] = say(house, "export", batch["id"], *words, "--artifacts", str(tmp_path / "files"), "--json")
+    assert told["lines"]["lines"] + told["lines"]["errors"] == 4
+    assert sum(pq.read_metadata(file).num_rows for file in files) == 4
+    sheet = tmp_path / "files" / "more" / "again" / "contact_sheet.jpg"
+    assert sheet.read_bytes() == (tmp_path / "files" / "cat" / "contact_sheet.jpg").read_bytes()
+    [told] = say(house, "export", batch["id"], "--artifacts", str(tmp_path / "files"), "--json")
+    assert set(told["artifacts"]["files"]) == {"present"}
 
     [retried] = say(house, "retry", batch["id"], "--status", "rejected", "--json")
     assert retried["retried"] == 1

@@ -152,7 +152,7 @@ def test_pause_resume_priority_and_cancel(api: Api) -> None:
 
 def test_chosen_lines_are_scanned_again_in_place(api: Api, done: str) -> None:
     before = [line["scan_id"] for line in export(api, done)]
-    assert say(api, done, "retry").json == {"id": done, "retried": 0, "more": False}
+    assert say(api, done, "retry").json.items() >= {"id": done, "retried": 0, "more": False}.items()
     assert say(api, done, "retry", status="succeeded", options={"generate_preview": False}).json["retried"] == 3
     turn(api)
     after = [line["scan_id"] for line in export(api, done)]

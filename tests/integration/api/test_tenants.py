@@ -173,6 +173,7 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("POST", "/items"),
             ("GET", "/errors"),
             ("GET", "/export"),
+            ("GET", "/artifacts"),
             ("POST", "/finalise"),
             ("POST", "/pause"),
             ("POST", "/resume"),
