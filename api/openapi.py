@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from api.haski.operations import HASKI_SCHEMAS
 from api.operation import Answer, Operation, Parameter
 from api.rescat.schemas import RESCAT_SCHEMAS
 from api.schemas import SCHEMAS, ref
@@ -30,7 +31,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS | RESCAT_SCHEMAS,
+            "schemas": SCHEMAS | RESCAT_SCHEMAS | HASKI_SCHEMAS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: sk_…"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

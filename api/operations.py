@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api import health, keys, pages, reading, system
 from api.batch_operations import BATCH_OPERATIONS
+from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
@@ -136,6 +137,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *BATCH_OPERATIONS,
     *RESCAT_OPERATIONS,
+    *HASKI_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
     *_OTHERS,

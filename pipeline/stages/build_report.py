@@ -25,6 +25,10 @@ FORMULA: Final = {
 EARLIER: Final = ("fetch_input", *SECTIONS.values(), "crop_regions", "explain_findings", "render_preview")
 """What a report tells of besides the regions' own steps."""
 
+TOLD: Final = ("label", "likeliest", "confidence", "probabilities", "needs_review", "threshold")
+CHOICE: Final = ("answered_by", "passed_over")
+"""What a stage with several networks to choose from says of the one that answered."""
+
 MOSTLY: Final = 0.5
 """Share of a heat map's energy that should lie on what is picture."""
 COARSE: Final = 56
@@ -38,8 +42,9 @@ class BuildReport(Stage):
     ``optional`` are the usual steps unless a system names its own.
 
     The report is canonical: no ids, times, attempts or cache hits, so equal pictures give equal bytes. It expects the
-    region's stages under the names ``classify_<region>``. The health score (formula 1) is the mean probability of
-    ``healthy`` over the regions that were answered, times 100, and null when fewer than ``least`` were.
+    region's stages under the names ``classify_<region>``, or all findings in the one stage ``findings_of``. The health
+    score (formula 1) is the mean probability of ``healthy`` over the regions that were answered, times 100, and null
+    when fewer than ``least`` were, or when no label is ``healthy``.
     """
 
     kind: ClassVar = "build_report"
@@ -47,7 +52,8 @@ class BuildReport(Stage):
 
     system: str
     regions: tuple[str, ...]
-    healthy: str = "normal"
+    findings_of: str | None = None
+    healthy: str | None = "normal"
     least: int = 3
 
     def __post_init__(self) -> None:
@@ -61,21 +67,31 @@ class BuildReport(Stage):
         return each(lambda item: StageOutput(rounded({"report": self._report(item.needs)})), items)
 
     def _report(self, needs: Mapping[str, Need]) -> dict[str, Json]:
-        findings = {region: _finding(needs[f"classify_{region}"]) for region in self.regions}
-        healthy = {
-            region: found["probabilities"][self.healthy] for region, found in findings.items() if "label" in found
-        }
+        findings = {region: self._finding(needs, region) for region in self.regions}
         return {
             "pipeline": {"system": self.system},
             **{part: _section(needs[stage]) for part, stage in SECTIONS.items() if stage in needs},
             "findings": findings,
             "heatmaps": dict(_left(needs, "explain_findings", "heatmaps")),
-            "health_score": health_score(healthy, self.least),
-            "health_score_formula": {**FORMULA, "least": self.least, "healthy": self.healthy, "inputs": healthy},
+            **self._health(findings),
             "artifacts": sorted(name for need in needs.values() for name in need.artifacts),
             "stages": {name: _stage(need) for name, need in needs.items()},
             "warnings": list(_warnings(needs, findings)),
         }
+
+    def _finding(self, needs: Mapping[str, Need], region: str) -> dict[str, Json]:
+        need = needs[self.findings_of or f"classify_{region}"]
+        if not need.ok:
+            return {"outcome": str(need.outcome), "code": need.code}
+        found = need.data["findings"][region] if self.findings_of else need.data
+        return {key: found[key] for key in TOLD if key in found}
+
+    def _health(self, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, Json]:
+        if self.healthy is None:
+            return {"health_score": None, "health_score_formula": None}
+        inputs = {r: found["probabilities"][self.healthy] for r, found in findings.items() if "label" in found}
+        formula = {**FORMULA, "least": self.least, "healthy": self.healthy, "inputs": inputs}
+        return {"health_score": health_score(inputs, self.least), "health_score_formula": formula}
 
 
 def health_score(healthy: Mapping[str, float], least: int) -> float | None:
@@ -97,13 +113,6 @@ def _left(needs: Mapping[str, Need], stage: str, key: str) -> Mapping[str, Any]:
     return need.data[key] if need is not None and need.ok else {}
 
 
-def _finding(need: Need) -> dict[str, Json]:
-    if not need.ok:
-        return {"outcome": str(need.outcome), "code": need.code}
-    told = ("label", "confidence", "probabilities", "needs_review", "threshold")
-    return {key: need.data[key] for key in told}
-
-
 def _stage(need: Need) -> dict[str, Json]:
     """How a stage ended, who answered, and the numbers behind a verdict."""
     return {
@@ -111,14 +120,14 @@ def _stage(need: Need) -> dict[str, Json]:
         "code": need.code,
         "version": need.provenance.get("stage_version"),
         "models": need.provenance.get("models", {}),
+        **{key: need.data[key] for key in CHOICE if need.ok and key in need.data},
         **({} if need.ok or not need.data else {"detail": dict(need.data)}),
     }
 
 
 def _warnings(needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Json]]:
     """What a reader should know before believing the rest; a code each, and where."""
-    if any(model.get("mock") for need in needs.values() for model in need.provenance.get("models", {}).values()):
-        yield {"code": "MOCK_MODEL"}
+    yield from _models_in_doubt(needs)
     face, cutout = needs.get("detect_face"), needs.get("remove_background")
     if face is not None and face.ok:
         if face.data["detected_on"] == "original" and cutout is not None and cutout.ok:
@@ -133,6 +142,14 @@ def _warnings(needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any
             yield {"code": "REGION_COARSE", "region": region}
     for region, heatmap in _left(needs, "explain_findings", "heatmaps").items():
         yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
+
+
+def _models_in_doubt(needs: Mapping[str, Need]) -> Iterator[dict[str, Json]]:
+    if any(model.get("mock") for need in needs.values() for model in need.provenance.get("models", {}).values()):
+        yield {"code": "MOCK_MODEL"}
+    for need in needs.values():
+        if need.ok and need.data.get("passed_over"):
+            yield {"code": "FALLBACK_MODEL", "model": need.data["answered_by"], "passed_over": need.data["passed_over"]}
 
 
 def _doubts(quality: Mapping[str, Any]) -> Iterator[str]:

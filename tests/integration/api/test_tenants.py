@@ -152,6 +152,8 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/api/detect-face"): makes_its_own,
     ("POST", "/api/predict"): makes_its_own,
     ("GET", "/api/results/<scan_id>"): is_not_found,
+    ("POST", "/api/v1/analyze"): makes_its_own,
+    ("GET", "/api/v1/analyze/<scan_id>"): is_not_found,
     ("GET", "/files/<bucket>/<name>"): is_in_no_bucket_of_mine,
     ("GET", "/v1/files/<path:key>"): is_for_everybody,  # the signature is the key: see test_reading
     ("GET", "/v1/pipelines"): lambda api, method, path, mine: None,  # the same for every tenant, but not for nobody
