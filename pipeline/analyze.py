@@ -12,6 +12,7 @@ from pipeline.models.room import ModelRoom
 from pipeline.run import run_in_memory
 from pipeline.skin_analysis import analysis
 from pipeline.systems import PIPELINES
+from pipeline.tuning import tuned
 
 
 @cache
@@ -26,7 +27,8 @@ def analyze_image(image: bytes, room: ModelRoom | None = None) -> dict[str, Any]
     ``image`` is never a path. Raises the taxonomy's error where there is no answer: CORRUPT_IMAGE,
     UNSUPPORTED_FORMAT, MODEL_UNAVAILABLE, …; nothing is made up in its place.
     """
-    runs = run_in_memory(PIPELINES[System.SKIN_HAIR], image, room or _room())
+    [pipeline] = tuned([PIPELINES[System.SKIN_HAIR]])
+    runs = run_in_memory(pipeline, image, room or _room())
     for run in runs.values():
         if run.ending.code is not None:
             error = taxonomy()[run.ending.code]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from pipeline.caveats import left, warnings
 from pipeline.numbers import rounded
 from pipeline.stage import Json, Models, Need, Stage, StageAnswer, StageInput, StageOutput, each
 
@@ -28,11 +29,6 @@ EARLIER: Final = ("fetch_input", *SECTIONS.values(), "crop_regions", "explain_fi
 TOLD: Final = ("label", "likeliest", "confidence", "probabilities", "needs_review", "threshold")
 CHOICE: Final = ("answered_by", "passed_over")
 """What a stage with several networks to choose from says of the one that answered."""
-
-MOSTLY: Final = 0.5
-"""Share of a heat map's energy that should lie on what is picture."""
-COARSE: Final = 56
-"""A region seen by fewer pixels a side is enlarged more than four times for its network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +68,11 @@ class BuildReport(Stage):
             "pipeline": {"system": self.system},
             **{part: _section(needs[stage]) for part, stage in SECTIONS.items() if stage in needs},
             "findings": findings,
-            "heatmaps": dict(_left(needs, "explain_findings", "heatmaps")),
+            "heatmaps": dict(left(needs, "explain_findings", "heatmaps")),
             **self._health(findings),
             "artifacts": sorted(name for need in needs.values() for name in need.artifacts),
             "stages": {name: _stage(need) for name, need in needs.items()},
-            "warnings": list(_warnings(needs, findings)),
+            "warnings": list(warnings(needs, findings)),
         }
 
     def _finding(self, needs: Mapping[str, Need], region: str) -> dict[str, Json]:
@@ -107,12 +103,6 @@ def _section(need: Need) -> dict[str, Json] | None:
     return dict(need.data) if told else None
 
 
-def _left(needs: Mapping[str, Need], stage: str, key: str) -> Mapping[str, Any]:
-    """What an ok stage left under ``key``, else nothing."""
-    need = needs.get(stage)
-    return need.data[key] if need is not None and need.ok else {}
-
-
 def _stage(need: Need) -> dict[str, Json]:
     """How a stage ended, who answered, and the numbers behind a verdict."""
     return {
@@ -123,40 +113,3 @@ def _stage(need: Need) -> dict[str, Json]:
         **{key: need.data[key] for key in CHOICE if need.ok and key in need.data},
         **({} if need.ok or not need.data else {"detail": dict(need.data)}),
     }
-
-
-def _warnings(needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Json]]:
-    """What a reader should know before believing the rest; a code each, and where."""
-    yield from _models_in_doubt(needs)
-    face, cutout = needs.get("detect_face"), needs.get("remove_background")
-    if face is not None and face.ok:
-        if face.data["detected_on"] == "original" and cutout is not None and cutout.ok:
-            yield {"code": "FACE_HIDDEN_BY_CUTOUT"}
-        if len(face.data["candidates"]) > 1:
-            yield {"code": "SEVERAL_FACES"}
-    regions = _left(needs, "crop_regions", "regions")
-    for region, found in findings.items():
-        if "label" not in found:
-            yield {"code": "REGION_NOT_ANSWERED", "region": region, "reason": found["code"]}
-        elif region in regions and regions[region]["box"]["width"] < COARSE:
-            yield {"code": "REGION_COARSE", "region": region}
-    for region, heatmap in _left(needs, "explain_findings", "heatmaps").items():
-        yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
-
-
-def _models_in_doubt(needs: Mapping[str, Need]) -> Iterator[dict[str, Json]]:
-    if any(model.get("mock") for need in needs.values() for model in need.provenance.get("models", {}).values()):
-        yield {"code": "MOCK_MODEL"}
-    for need in needs.values():
-        if need.ok and need.data.get("passed_over"):
-            yield {"code": "FALLBACK_MODEL", "model": need.data["answered_by"], "passed_over": need.data["passed_over"]}
-
-
-def _doubts(quality: Mapping[str, Any]) -> Iterator[str]:
-    """Why a heat map should not be believed: it points nowhere, mostly beside the picture, or not at what decided."""
-    if quality["flat"]:
-        yield "HEATMAP_FLAT"
-    elif quality["inside"] < MOSTLY:
-        yield "HEATMAP_BESIDE_PICTURE"
-    if quality["deletion"] is not None and quality["deletion"] <= 0:
-        yield "HEATMAP_NOT_DECISIVE"
