@@ -10,6 +10,7 @@ from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
 from api.schemas import listed, ref
+from api.skincare.operations import SKINCARE_OPERATIONS
 from api.training_operations import TRAINING_OPERATIONS
 from pipeline import errors
 
@@ -138,6 +139,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *BATCH_OPERATIONS,
     *RESCAT_OPERATIONS,
     *HASKI_OPERATIONS,
+    *SKINCARE_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
     *_OTHERS,

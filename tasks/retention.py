@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from db import retention
+from db import retention, tickets
 from db.session import Database
 from pipeline.errors import ScanmillError
 from storage import Storage
@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 PAGE = 50
+UNUSED_S = 86_400.0
+"""Life of an announced scan whose picture does not come."""
 
 
 def sweep(database: Database, storage: Storage, lifetime_s: float) -> int:
@@ -28,12 +30,19 @@ def sweep(database: Database, storage: Storage, lifetime_s: float) -> int:
     return len(files)
 
 
+def forget_tickets(database: Database) -> None:
+    """Announced scans whose picture never came."""
+    with database.begin() as connection:
+        tickets.forget(connection, UNUSED_S)
+
+
 def keep_sweeping(database: Database, storage: Storage, lifetime_s: float, stopping: threading.Event) -> None:
     """Until control stops. Nothing that goes wrong here ends it."""
     while not stopping.is_set():
         try:
             while sweep(database, storage, lifetime_s) == PAGE and not stopping.is_set():
                 pass
+            forget_tickets(database)
         except ScanmillError as error:
             log.warning("cannot remove files whose time is over: %s", error.code)
         except Exception:

@@ -10,16 +10,15 @@ from flask import Response, jsonify, url_for
 from api import scans
 from api.auth import principal
 from api.ids import scan_id_of
+from api.outcomes import error_of
 from api.problems import Refused
 from api.replies import address
 from api.services import services
 from api.submission import preferred_wait, read_sent, submission
 from db import views
-from pipeline.contracts import RunState, ScanStatus, System
-from pipeline.errors import NotFound, ScanmillError, taxonomy
+from pipeline.contracts import ScanStatus, System
+from pipeline.errors import NotFound
 from pipeline.skin_analysis import analysis
-
-_TROUBLE = frozenset({RunState.REJECTED, RunState.ABSTAINED, RunState.FAILED, RunState.CANCELLED})
 
 
 def analyze() -> Response:
@@ -54,13 +53,7 @@ def _answer(scan: Mapping[str, Any]) -> Response:
         response.status_code = 202
     else:
         if scan["status"] != ScanStatus.SUCCEEDED:
-            raise Refused(_why(scan), headers=headers, more={"id": scan["id"]})
+            raise Refused(error_of(scan), headers=headers, more={"id": scan["id"]})
         response = jsonify({**analysis(scan["report"]), "scan_id": scan["id"], "status": scan["status"]})
     response.headers.update(headers)
     return response
-
-
-def _why(scan: Mapping[str, Any]) -> ScanmillError:
-    """The error of the first stage that did not end well."""
-    code = next((stage["code"] for stage in scan["stages"] if stage["state"] in _TROUBLE and stage["code"]), None)
-    return taxonomy().get(code or scan["code"], ScanmillError)()
