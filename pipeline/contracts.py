@@ -10,6 +10,7 @@ class System(StrEnum):
     """A product: one pipeline of stages behind one name."""
 
     CAT_FACE = "cat_face"
+    SKINCARE = "skincare"
 
 
 class Queue(StrEnum):

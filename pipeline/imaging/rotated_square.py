@@ -58,9 +58,8 @@ class RotatedSquare:
 
         Beyond the edge it is black, or with ``extend`` the edge's own pixels go on.
         """
-        corners = self.to_picture(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])).astype(np.float32)
-        targets = np.array([[0, 0], [size, 0], [0, size]], np.float32)
-        to_source = cv2.getAffineTransform(targets, corners)
+        corners = self.to_picture(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])).astype(np.float32)
+        targets = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+        to_square = cv2.getPerspectiveTransform(corners, targets)
         border = cv2.BORDER_REPLICATE if extend else cv2.BORDER_CONSTANT
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(picture, to_source, (size, size), flags=flags, borderMode=border), np.uint8)
+        return np.asarray(cv2.warpPerspective(picture, to_square, (size, size), borderMode=border), np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from pipeline.numbers import rounded
@@ -35,8 +35,7 @@ COARSE: Final = 56
 class BuildReport(Stage):
     """Always runs, however the others ended, and says how each ended and which model answered.
 
-    ``optional`` are the usual steps unless a system names its own.
-
+    ``optional`` are the usual steps, ``sections`` the usual parts, unless a system names its own.
     The report is canonical: no ids, times, attempts or cache hits, so equal pictures give equal bytes. It expects the
     region's stages under the names ``classify_<region>``. The health score (formula 1) is the mean probability of
     ``healthy`` over the regions that were answered, times 100, and null when fewer than ``least`` were.
@@ -49,6 +48,7 @@ class BuildReport(Stage):
     regions: tuple[str, ...]
     healthy: str = "normal"
     least: int = 3
+    sections: Mapping[str, str] = field(default_factory=SECTIONS.copy)
 
     def __post_init__(self) -> None:
         if not self.optional:
@@ -63,18 +63,20 @@ class BuildReport(Stage):
     def _report(self, needs: Mapping[str, Need]) -> dict[str, Json]:
         findings = {region: _finding(needs[f"classify_{region}"]) for region in self.regions}
         healthy = {
-            region: found["probabilities"][self.healthy] for region, found in findings.items() if "label" in found
+            region: found["probabilities"][self.healthy]
+            for region, found in findings.items()
+            if self.healthy in found.get("probabilities", {})
         }
         return {
             "pipeline": {"system": self.system},
-            **{part: _section(needs[stage]) for part, stage in SECTIONS.items() if stage in needs},
+            **{part: _section(needs[stage]) for part, stage in self.sections.items() if stage in needs},
             "findings": findings,
             "heatmaps": dict(_left(needs, "explain_findings", "heatmaps")),
             "health_score": health_score(healthy, self.least),
             "health_score_formula": {**FORMULA, "least": self.least, "healthy": self.healthy, "inputs": healthy},
             "artifacts": sorted(name for need in needs.values() for name in need.artifacts),
             "stages": {name: _stage(need) for name, need in needs.items()},
-            "warnings": list(_warnings(needs, findings)),
+            "warnings": list(_warnings(needs, findings, self.sections)),
         }
 
 
@@ -91,7 +93,7 @@ def _section(need: Need) -> dict[str, Json] | None:
     return dict(need.data) if told else None
 
 
-def _left(needs: Mapping[str, Need], stage: str, key: str) -> Mapping[str, Any]:
+def _left(needs: Mapping[str, Need], stage: str, key: str) -> Any:
     """What an ok stage left under ``key``, else nothing."""
     need = needs.get(stage)
     return need.data[key] if need is not None and need.ok else {}
@@ -115,16 +117,20 @@ def _stage(need: Need) -> dict[str, Json]:
     }
 
 
-def _warnings(needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Json]]:
+def _warnings(
+    needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]], sections: Mapping[str, str]
+) -> Iterator[dict[str, Json]]:
     """What a reader should know before believing the rest; a code each, and where."""
     if any(model.get("mock") for need in needs.values() for model in need.provenance.get("models", {}).values()):
         yield {"code": "MOCK_MODEL"}
-    face, cutout = needs.get("detect_face"), needs.get("remove_background")
+    face, cutout = needs.get(sections.get("face", "")), needs.get("remove_background")
     if face is not None and face.ok:
-        if face.data["detected_on"] == "original" and cutout is not None and cutout.ok:
+        if face.data.get("detected_on") == "original" and cutout is not None and cutout.ok:
             yield {"code": "FACE_HIDDEN_BY_CUTOUT"}
         if len(face.data["candidates"]) > 1:
             yield {"code": "SEVERAL_FACES"}
+    if _left(needs, sections.get("agreement", ""), "disagreement"):
+        yield {"code": "FINDINGS_DISAGREE"}
     regions = _left(needs, "crop_regions", "regions")
     for region, found in findings.items():
         if "label" not in found:
