@@ -69,8 +69,8 @@ def facing(outline: Floats) -> float:
 
 
 def filled(outline: Floats, height: int, width: int) -> Mask:
-    """The pixels (height, width) whose centres lie in a polygon [K,2] in pixels; the polygon may leave the picture."""
-    shifted = np.round((outline[:, :2] - 0.5) * 2**SHIFT).astype(np.int32)
+    """The pixels (height, width) that a polygon [K,2 or 3] covers or touches, in pixels; it may leave the picture."""
+    shifted = np.round(outline[:, :2] * 2**SHIFT).astype(np.int32)
     mask = np.zeros((height, width), np.uint8)
     cv2.fillPoly(mask, [shifted], 1, shift=SHIFT)
     return mask.astype(bool)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class RotatedSquare:
     """Centre and side in pixels of a picture, and ``angle`` in radians: how far its x axis is turned, clockwise.
 
-    It may reach beyond the picture. Pixels are areas here: the picture lies in 0..width, 0..height, not at centres.
+    It may reach beyond the picture. A whole number is the centre of a pixel, as OpenCV and Face Mesh's makers count.
     """
 
     x: float

@@ -69,7 +69,7 @@ class BlazeFaceModel(Model[list[HumanFace]]):
         found = decode(raw[likely], self._anchors[likely], self._side)
         boxes, best = weighted_suppression(found, scores[likely], self.threshold("iou", None))
         whole = RotatedSquare.around(*picture.shape[:2])
-        placed = whole.to_picture(boxes.reshape(len(boxes), -1, 2))
+        placed = whole.to_picture(boxes.reshape(-1, VALUES // 2, 2))
         return [_face(corners, float(score)) for corners, score in zip(placed, best, strict=True)]
 
 

@@ -104,4 +104,4 @@ def test_a_tilted_head_gets_the_same_mesh_tilted() -> None:
     upright, tilted = (np.array(scanned(name)["detect_face_mesh"].data["points"]) for name in ("astronaut", "astronaut_tilted"))
     cos, sin = math.cos(math.radians(30)), math.sin(math.radians(30))
     moved = (upright[:, :2] - [224, 128]) @ np.array([[cos, -sin], [sin, cos]]) + [224, 128]
-    assert np.hypot(*(moved - tilted[:, :2]).T).mean() < 0.03 * eye_distance(upright)
+    assert np.hypot(*(moved - tilted[:, :2]).T).mean() < 0.05 * eye_distance(upright)
