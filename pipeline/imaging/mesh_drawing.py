@@ -32,10 +32,10 @@ def draw_mesh(picture: Pixels, square: RotatedSquare, points: Floats, cut: Itera
     drawn = view.cut(picture, SIDE)
     placed = (points[:, :2] - [view.x - view.side / 2, view.y - view.side / 2]) * (SIDE / view.side)
     at = np.round(np.clip(placed, -SIDE, 2 * SIDE) * 2**SHIFT).astype(np.int32)
-    for x, y in at.tolist():
-        cv2.circle(drawn, (x, y), 20, POINT, cv2.FILLED, cv2.LINE_AA, SHIFT)
     seen = frozenset(cut)
     for name, outline in OUTLINES.items():
         colour = SEEN if name in seen else LEFT_OUT
         cv2.polylines(drawn, [at[list(outline)]], True, colour, 2, cv2.LINE_AA, SHIFT)  # noqa: FBT003
+    for x, y in at.tolist():
+        cv2.circle(drawn, (x, y), 20, POINT, cv2.FILLED, cv2.LINE_AA, SHIFT)
     return drawn

@@ -69,7 +69,8 @@ class CropSkinRegions(Stage):
 
     def _face(self, picture: Pixels, points: NDArray[np.float64], apart: float) -> tuple[dict[str, Json], Pixels]:
         low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-        box = PixelBox.square(*((low + high) / 2), float((high - low).max()))
+        (x, y), side = ((low + high) / 2).tolist(), float((high - low).max())
+        box = PixelBox.square(x, y, side)
         part = box.within(*picture.shape[:2])
         outside = 1 - part.area / box.area
         whole = on_grey(cut(picture, box), (box.height, box.width), part.x - box.x, part.y - box.y)

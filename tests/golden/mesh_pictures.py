@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from PIL import Image
 from skimage import data
 
 from pipeline.imaging.codec import encode_png
@@ -56,7 +57,7 @@ def others() -> dict[str, NDArray[Any]]:
     for name, (file, sha256) in FILES.items():
         for path in (folder / file for folder in PICTURES):
             if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
-                found[name] = np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1])
+                found[name] = np.asarray(Image.open(path).convert("RGB"))
     return found
 
 

@@ -12,9 +12,9 @@ as the network orders them.
 import sys
 from pathlib import Path
 
-import cv2
 import mediapipe  # type: ignore[import-not-found]
 import numpy as np
+from PIL import Image
 
 
 def main(folder: Path, target: Path) -> None:
@@ -22,7 +22,7 @@ def main(folder: Path, target: Path) -> None:
     face_mesh, face_detection = mediapipe.solutions.face_mesh, mediapipe.solutions.face_detection
     found = {}
     for path in sorted(folder.glob("*.png")):
-        picture = np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1])
+        picture = np.asarray(Image.open(path).convert("RGB"))
         height, width = picture.shape[:2]
         with face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=False) as network:
             (face,) = network.process(picture).multi_face_landmarks

@@ -71,7 +71,9 @@ def test_the_face_and_its_six_points_are_the_reference_s(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_both_detectors_agree_where_the_face_is(name: str) -> None:
     """Two networks, so only roughly; the far one's answer has no golden points of its own."""
-    near, far = (room().load(each).predict([PIXELS_AT_HAND[name]])[0] for each in ("face_detector", "face_detector_far"))
+    near, far = (
+        room().load(each).predict([PIXELS_AT_HAND[name]])[0] for each in ("face_detector", "face_detector_far")
+    )
     assert len(far) == 1
     for point in POINTS[:4]:
         apart = math.dist(near[0].points[point], far[0].points[point])
@@ -101,7 +103,9 @@ def test_a_picture_without_a_person_is_rejected_and_nothing_is_measured() -> Non
 
 
 def test_a_tilted_head_gets_the_same_mesh_tilted() -> None:
-    upright, tilted = (np.array(scanned(name)["detect_face_mesh"].data["points"]) for name in ("astronaut", "astronaut_tilted"))
+    upright, tilted = (
+        np.array(scanned(name)["detect_face_mesh"].data["points"]) for name in ("astronaut", "astronaut_tilted")
+    )
     cos, sin = math.cos(math.radians(30)), math.sin(math.radians(30))
     moved = (upright[:, :2] - [224, 128]) @ np.array([[cos, -sin], [sin, cos]]) + [224, 128]
     assert np.hypot(*(moved - tilted[:, :2]).T).mean() < 0.05 * eye_distance(upright)

@@ -80,7 +80,7 @@ def test_facing_is_the_cosine_and_knows_the_back() -> None:
 
 def test_a_polygon_s_pixels_and_area() -> None:
     assert area(SQUARE) == 12
-    mask = filled(SQUARE + [2, 3, 0], 20, 20)
+    mask = filled(np.add(SQUARE, [2, 3, 0]), 20, 20)
     assert mask[5, 5] and not mask[5, 1] and mask.sum() == pytest.approx(12, abs=8)
     large = filled(SQUARE * 40, 200, 300)
     assert large.sum() == pytest.approx(12 * 1600, rel=0.02)
