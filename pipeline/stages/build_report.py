@@ -35,10 +35,9 @@ COARSE: Final = 56
 class BuildReport(Stage):
     """Always runs, however the others ended, and says how each ended and which model answered.
 
-    ``optional`` are the usual steps, ``sections`` the usual parts, unless a system names its own.
-    The report is canonical: no ids, times, attempts or cache hits, so equal pictures give equal bytes. It expects the
-    region's stages under the names ``classify_<region>``. The health score (formula 1) is the mean probability of
-    ``healthy`` over the regions that were answered, times 100, and null when fewer than ``least`` were.
+    ``optional`` are the usual steps, ``sections`` the usual parts, unless a system names its own. No ids, times, attempts
+    or cache hits: equal pictures give equal bytes. Regions' stages are named ``classify_<region>``. The health score
+    is the mean probability of ``healthy`` over the answers, times 100, null when fewer than ``least`` have it.
     """
 
     kind: ClassVar = "build_report"

@@ -20,7 +20,7 @@ from tasks.stages import register_stages
 from tests.house import tree
 
 STAGES = {stage.name: stage for pipeline in PIPELINES.values() for stage in pipeline.stages}
-KINDS = {stage.kind: type(stage) for stage in STAGES.values()}
+KINDS = {stage.kind: type(stage) for pipeline in PIPELINES.values() for stage in pipeline.stages}
 STAGE_FILES = sorted(
     path.stem for path in tree.code() if path.parent == Path("pipeline/stages") and path.stem != "__init__"
 )
