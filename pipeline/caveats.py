@@ -14,15 +14,19 @@ COARSE: Final = 56
 """A region seen by fewer pixels a side is enlarged more than four times for its network."""
 
 
-def warnings(needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Json]]:
+def warnings(
+    needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]], sections: Mapping[str, str]
+) -> Iterator[dict[str, Json]]:
     """What a reader should know before believing the rest; a code each, and where."""
     yield from _models_in_doubt(needs)
-    face, cutout = needs.get("detect_face"), needs.get("remove_background")
+    face, cutout = needs.get(sections.get("face", "")), needs.get("remove_background")
     if face is not None and face.ok:
-        if face.data["detected_on"] == "original" and cutout is not None and cutout.ok:
+        if face.data.get("detected_on") == "original" and cutout is not None and cutout.ok:
             yield {"code": "FACE_HIDDEN_BY_CUTOUT"}
         if len(face.data["candidates"]) > 1:
             yield {"code": "SEVERAL_FACES"}
+    if left(needs, sections.get("agreement", ""), "disagreement"):
+        yield {"code": "FINDINGS_DISAGREE"}
     regions = left(needs, "crop_regions", "regions")
     for region, found in findings.items():
         if "label" not in found:
@@ -51,7 +55,7 @@ def _doubts(quality: Mapping[str, Any]) -> Iterator[str]:
         yield "HEATMAP_NOT_DECISIVE"
 
 
-def left(needs: Mapping[str, Need], stage: str, key: str) -> Mapping[str, Any]:
+def left(needs: Mapping[str, Need], stage: str, key: str) -> Any:
     """What an ok stage left under ``key``, else nothing."""
     need = needs.get(stage)
     return need.data[key] if need is not None and need.ok else {}

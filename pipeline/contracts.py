@@ -11,6 +11,7 @@ class System(StrEnum):
 
     CAT_FACE = "cat_face"
     SKIN_HAIR = "skin_hair"
+    SKINCARE = "skincare"
 
 
 class Queue(StrEnum):

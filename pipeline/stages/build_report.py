@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from pipeline.caveats import left, warnings
@@ -35,12 +35,10 @@ CHOICE: Final = ("answered_by", "passed_over")
 class BuildReport(Stage):
     """Always runs, however the others ended, and says how each ended and which model answered.
 
-    ``optional`` are the usual steps unless a system names its own.
-
-    The report is canonical: no ids, times, attempts or cache hits, so equal pictures give equal bytes. It expects the
-    region's stages under the names ``classify_<region>``, or all findings in the one stage ``findings_of``. The health
-    score (formula 1) is the mean probability of ``healthy`` over the regions that were answered, times 100, and null
-    when fewer than ``least`` were, or when no label is ``healthy``.
+    ``optional`` are the usual steps, ``sections`` the usual parts, unless a system names its own. No ids, times, attempts
+    or cache hits: equal pictures give equal bytes. Regions' stages are named ``classify_<region>``, unless all findings
+    are in the one stage ``findings_of``. The health score is the mean probability of ``healthy`` over the answers,
+    times 100, null when fewer than ``least`` have it, or no label is ``healthy``.
     """
 
     kind: ClassVar = "build_report"
@@ -51,6 +49,7 @@ class BuildReport(Stage):
     findings_of: str | None = None
     healthy: str | None = "normal"
     least: int = 3
+    sections: Mapping[str, str] = field(default_factory=SECTIONS.copy)
 
     def __post_init__(self) -> None:
         if not self.optional:
@@ -66,13 +65,13 @@ class BuildReport(Stage):
         findings = {region: self._finding(needs, region) for region in self.regions}
         return {
             "pipeline": {"system": self.system},
-            **{part: _section(needs[stage]) for part, stage in SECTIONS.items() if stage in needs},
+            **{part: _section(needs[stage]) for part, stage in self.sections.items() if stage in needs},
             "findings": findings,
             "heatmaps": dict(left(needs, "explain_findings", "heatmaps")),
             **self._health(findings),
             "artifacts": sorted(name for need in needs.values() for name in need.artifacts),
             "stages": {name: _stage(need) for name, need in needs.items()},
-            "warnings": list(warnings(needs, findings)),
+            "warnings": list(warnings(needs, findings, self.sections)),
         }
 
     def _finding(self, needs: Mapping[str, Need], region: str) -> dict[str, Json]:
@@ -85,7 +84,11 @@ class BuildReport(Stage):
     def _health(self, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, Json]:
         if self.healthy is None:
             return {"health_score": None, "health_score_formula": None}
-        inputs = {r: found["probabilities"][self.healthy] for r, found in findings.items() if "label" in found}
+        inputs = {
+            region: found["probabilities"][self.healthy]
+            for region, found in findings.items()
+            if self.healthy in found.get("probabilities", {})
+        }
         formula = {**FORMULA, "least": self.least, "healthy": self.healthy, "inputs": inputs}
         return {"health_score": health_score(inputs, self.least), "health_score_formula": formula}
 
