@@ -131,14 +131,13 @@ def wrinkles(patch: Pixels, eyes: float) -> Wrinkles | None:
         return None
     patch, eyes = _reduced(patch, eyes)
     skin, light = patch[..., 3] > 0, lab(patch)[..., 0]
-    margin = math.ceil(2 * max(LINE_WIDTHS) * eyes)  # the patch's own edge would be a line
+    margin = math.ceil(3 * max(LINE_WIDTHS) * eyes)  # nearer, what lies beside the outline shines in
     inner = cv2.erode(np.pad(skin, 1).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=margin)[1:-1, 1:-1] > 0
     if inner.sum() < LEAST_PIXELS:
         return None
-    even = np.where(skin, light, blurred(light, skin, FINE * eyes))
     lines, length = np.zeros_like(skin), np.zeros(skin.shape, np.float32)
     for width in LINE_WIDTHS:
-        depth, middle = ridges(even, width * eyes)
+        depth, middle = ridges(light, width * eyes)
         found = long_enough((depth >= LINE_DEPTH) & inner, middle, SHORTEST * eyes)
         length = np.where(lines, length, np.where(found, middle, 0))  # the finer scale has the word
         lines |= found

@@ -47,8 +47,8 @@ def lines(count: int, degrees: float = 0.0, depth: float = 8.0, width: float = 1
 
 
 def density(count: int, length: float = 180) -> float:
-    """What lines of this length amount to, over the patch less its margin of 2 × 0.01 × 200 pixels."""
-    return count * length * EYES / (300 - 8) ** 2
+    """What lines of this length amount to, over the patch less its margin of 3 × 0.01 × 200 pixels."""
+    return count * length * EYES / (300 - 12) ** 2
 
 
 # --- tone -----------------------------------------------------------------------------------------------------------
@@ -174,6 +174,15 @@ def test_spots_light_lines_faint_lines_and_the_edge_are_no_wrinkles() -> None:
         assert found is not None and (found.density, found.share) == (0, 0)
 
 
+def test_what_lies_beside_the_outline_does_not_widen_lines_that_reach_it() -> None:
+    plain, white = (painted(68 - lines(4)) for _ in range(2))
+    plain[:, :80, 3] = white[:, :80, 3] = 0
+    white[:, :80, :3] = 255
+    one, other = skin.wrinkles(plain, EYES), skin.wrinkles(white, EYES)
+    assert one and other and other.share == pytest.approx(one.share, rel=0.05)
+    assert other.density == pytest.approx(one.density, rel=0.05)
+
+
 def test_a_larger_picture_of_the_same_skin_gets_the_same_answer() -> None:
     small = painted(68 - lines(4))
     large = np.dstack(
@@ -189,7 +198,7 @@ def test_too_coarse_a_picture_has_neither_texture_nor_wrinkles() -> None:
     patch = painted(68 - lines(4))
     assert skin.wrinkles(patch, 99.0) is None and skin.texture(patch, 99.0) is None
     assert skin.wrinkles(patch, 100.0) is not None and skin.texture(patch, 100.0) is not None
-    assert skin.wrinkles(painted(68.0, shape=(12, 12)), EYES) is None, "nothing is left inside of its margin"
+    assert skin.wrinkles(painted(68.0, shape=(20, 20)), EYES) is None, "nothing is left inside of its margin"
 
 
 # --- dark circles ---------------------------------------------------------------------------------------------------
