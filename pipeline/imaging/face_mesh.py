@@ -33,6 +33,9 @@ LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)
 SHIFT: Final = 4
 """Binary digits after the point that OpenCV's polygons are given."""
 
+GRID: Final = 64
+"""Points a side at which a polygon is looked at, however large it is."""
+
 OUTLINES: Final[Mapping[str, tuple[int, ...]]] = {
     "forehead": (103, 67, 109, 10, 338, 297, 332, 333, 299, 337, 9, 108, 69, 104),
     "left_under_eye": (110, 24, 23, 22, 26, 232, 231, 230, 229, 228),
@@ -76,7 +79,11 @@ def filled(outline: Floats, height: int, width: int) -> Mask:
     return mask.astype(bool)
 
 
-def area(outline: Floats) -> float:
-    """Of a polygon [K,2 or 3] as seen, in square units; its sign is lost."""
-    x, y = outline[:, 0], outline[:, 1]
-    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+def beyond(outline: Floats, height: int, width: int) -> float:
+    """Share of a polygon's area [K,2 or 3], in pixels, that lies beyond the edge of a picture; 0..1, to some 2 %."""
+    low, high = outline[:, :2].min(axis=0), outline[:, :2].max(axis=0)
+    span = np.maximum(high - low, 1e-9)
+    mask = filled((outline[:, :2] - low) / span * (GRID - 1), GRID, GRID)
+    columns, rows = (low + span * np.linspace(0, 1, GRID)[:, None]).T
+    seen = np.outer(np.abs(rows - (height - 1) / 2) <= height / 2, np.abs(columns - (width - 1) / 2) <= width / 2)
+    return 1 - float((mask & seen).sum()) / float(mask.sum())

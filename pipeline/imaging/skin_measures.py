@@ -131,15 +131,14 @@ def wrinkles(patch: Pixels, eyes: float) -> Wrinkles | None:
         return None
     patch, eyes = _reduced(patch, eyes)
     skin, light = patch[..., 3] > 0, lab(patch)[..., 0]
-    margin = math.ceil(2 * max(LINE_WIDTHS) * eyes)  # the patch's own edge would be a line
+    margin = math.ceil(3 * max(LINE_WIDTHS) * eyes)  # nearer, what lies beside the outline shines in
     inner = cv2.erode(np.pad(skin, 1).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=margin)[1:-1, 1:-1] > 0
     if inner.sum() < LEAST_PIXELS:
         return None
-    even = np.where(skin, light, blurred(light, skin, FINE * eyes))
     lines, length = np.zeros_like(skin), np.zeros(skin.shape, np.float32)
     for width in LINE_WIDTHS:
-        depth, middle = ridges(even, width * eyes)
-        found = long_enough((depth >= LINE_DEPTH) & inner, SHORTEST * eyes)
+        depth, middle = ridges(light, width * eyes)
+        found = long_enough((depth >= LINE_DEPTH) & inner, middle, SHORTEST * eyes)
         length = np.where(lines, length, np.where(found, middle, 0))  # the finer scale has the word
         lines |= found
     area = float(inner.sum())
@@ -201,12 +200,17 @@ def ridges(light: Floats, sigma: float) -> tuple[Floats, Floats]:
     return np.asarray(depth, np.float32), np.asarray(np.where(held, steep, 0), np.float32)
 
 
-def long_enough(found: Mask, least: float) -> Mask:
-    """The connected pieces whose box is at least so many pixels wide or high: pores and noise are short."""
-    _, pieces, boxes, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
-    large = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) >= least
-    large[0] = False  # what is no line
-    return np.asarray(large[pieces])
+def long_enough(found: Mask, middle: Floats, least: float) -> Mask:
+    """The connected pieces that span so many pixels and have a middle half as long.
+
+    Pores and noise span less; the flanks of a light line, dark only beside it, have no middle.
+    """
+    count, pieces, boxes, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+    lengths = np.bincount(pieces.ravel(), weights=middle.ravel(), minlength=count)
+    spans = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+    kept = (spans >= least) & (lengths >= least / 2)
+    kept[0] = False  # what is no line
+    return np.asarray(kept[pieces])
 
 
 def _fine_enough(patch: Pixels, eyes: float) -> bool:

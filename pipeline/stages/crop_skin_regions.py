@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.contracts import Queue
 from pipeline.errors import RegionOutsideImage, RegionTooSmall, RegionTurnedAway
 from pipeline.imaging.crop import PixelBox, cut, on_grey
-from pipeline.imaging.face_mesh import OUTLINES, area, facing, filled
+from pipeline.imaging.face_mesh import OUTLINES, beyond, facing, filled
 from pipeline.models.tensors import squash
 from pipeline.numbers import rounded
 from pipeline.stage import Json, Models, Picture, Stage, StageAnswer, StageInput, StageOutput, each
@@ -81,8 +81,7 @@ class CropSkinRegions(Stage):
         box = _around(outline)
         part = box.within(*picture.shape[:2])
         mask = filled(outline - [part.x, part.y, 0], part.height, part.width)
-        pixels, whole, towards = int(mask.sum()), area(outline), facing(outline)
-        outside = max(0.0, 1 - pixels / whole) if part != box else 0.0
+        outside, towards, pixels = beyond(outline, *picture.shape[:2]), facing(outline), int(mask.sum())
         code = None
         if outside > self.most_outside:
             code = RegionOutsideImage.code

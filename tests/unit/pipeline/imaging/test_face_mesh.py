@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.contracts import BoundingBox
-from pipeline.imaging.face_mesh import OUTLINES, area, eye_distance, facing, filled, mesh_square
+from pipeline.imaging.face_mesh import OUTLINES, beyond, eye_distance, facing, filled, mesh_square
 from tests.unit.pipeline.tiny_faces import portrait
 
 SQUARE = np.array([[1.0, 1.0, 0], [5, 1, 0], [5, 4, 0], [1, 4, 0]])
@@ -34,8 +34,8 @@ def test_outlines_are_of_mesh_points_and_alike_on_both_sides() -> None:
         assert 0 <= min(indices) <= max(indices) < 468
     points = portrait()
     for part in ("cheek", "under_eye"):
-        left, right = (area(points[list(OUTLINES[f"{side}_{part}"])]) for side in ("left", "right"))
-        assert left == pytest.approx(right, rel=0.25)
+        left, right = (points[list(OUTLINES[f"{side}_{part}"])] * 400 for side in ("left", "right"))
+        assert filled(left, 400, 400).sum() == pytest.approx(filled(right, 400, 400).sum(), rel=0.25)
         assert len(OUTLINES[f"left_{part}"]) == len(OUTLINES[f"right_{part}"])
 
 
@@ -78,12 +78,29 @@ def test_facing_is_the_cosine_and_knows_the_back() -> None:
     assert facing(np.zeros((4, 3))) == 0
 
 
-def test_a_polygon_s_pixels_and_area() -> None:
-    assert area(SQUARE) == 12
+def test_a_polygon_s_pixels_are_those_it_covers_or_touches() -> None:
     mask = filled(np.add(SQUARE, [2, 3, 0]), 20, 20)
-    assert mask[5, 5] and not mask[5, 1] and mask.sum() == pytest.approx(12, abs=8)
-    large = filled(SQUARE * 40, 200, 300)
-    assert large.sum() == pytest.approx(12 * 1600, rel=0.02)
+    assert mask[4:8, 3:8].all() and mask.sum() == 20
+    assert filled(SQUARE * 40, 200, 300).sum() == pytest.approx(12 * 1600, rel=0.02)
+    assert filled(np.subtract(SQUARE, [3, 0, 0]), 20, 20).sum() == 12, "what lies beyond the edge is not there"
+
+
+@pytest.mark.parametrize(
+    ("moved", "share"),
+    [
+        ((0, 0), 0),
+        ((-30, 0), 0.2),
+        ((-50, 0), 0.4),
+        ((0, -40), 0.4),
+        ((-30, -40), 0.52),
+        ((260, 0), 0.5),
+        ((-500, 0), 1),
+    ],
+)
+def test_the_share_of_a_polygon_beyond_the_edge(moved: tuple[int, int], share: float) -> None:
+    """100 × 75 pixels at (10, 10) of a picture of 320 × 200."""
+    outline = (SQUARE - [1, 1, 0]) * 25 + [10, 10, 0] + [*moved, 0]
+    assert beyond(outline, 200, 320) == pytest.approx(share, abs=0.03)
 
 
 def test_the_distance_between_the_eyes_does_not_count_depth() -> None:

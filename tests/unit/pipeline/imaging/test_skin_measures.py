@@ -47,8 +47,8 @@ def lines(count: int, degrees: float = 0.0, depth: float = 8.0, width: float = 1
 
 
 def density(count: int, length: float = 180) -> float:
-    """What lines of this length amount to, over the patch less its margin of 2 × 0.01 × 200 pixels."""
-    return count * length * EYES / (300 - 8) ** 2
+    """What lines of this length amount to, over the patch less its margin of 3 × 0.01 × 200 pixels."""
+    return count * length * EYES / (300 - 12) ** 2
 
 
 # --- tone -----------------------------------------------------------------------------------------------------------
@@ -126,11 +126,12 @@ def test_light_from_one_side_is_no_texture() -> None:
     assert found is not None and found.roughness < 0.5
 
 
-def test_the_patch_s_edge_is_no_texture() -> None:
-    """Black beside the outline would be the roughest thing there is, were it looked at."""
+@pytest.mark.parametrize("beside", [0, 255])
+def test_the_patch_s_edge_is_no_texture(beside: int) -> None:
+    """Black or white beside the outline would be the roughest thing there is, were it looked at."""
     patch = painted(68 + grain(2))
     whole = skin.texture(patch, EYES)
-    patch[:, :100, :3], patch[:, :100, 3] = 0, 0
+    patch[:, :100, :3], patch[:, :100, 3] = beside, 0
     part = skin.texture(patch, EYES)
     assert whole and part and part.roughness == pytest.approx(whole.roughness, rel=0.05)
 
@@ -165,11 +166,21 @@ def test_spots_light_lines_faint_lines_and_the_edge_are_no_wrinkles() -> None:
     spots = np.zeros((300, 300))
     for x in range(30, 300, 30):
         cv2.circle(spots, (x, x), 3, 12.0, -1)
-    hole = painted(68.0)
-    hole[:, :80, :3], hole[:, :80, 3] = 0, 0
-    for patch in (painted(68 - spots), painted(68 + lines(4)), painted(68 - lines(4, depth=0.8)), hole):
+    holes = [painted(68.0), painted(68.0)]
+    for hole, beside in zip(holes, (0, 255), strict=True):
+        hole[:, :80, :3], hole[:, :80, 3] = beside, 0
+    for patch in (painted(68 - spots), painted(68 + lines(4)), painted(68 - lines(4, depth=0.8)), *holes):
         found = skin.wrinkles(patch, EYES)
-        assert found is not None and found.density == 0
+        assert found is not None and (found.density, found.share) == (0, 0)
+
+
+def test_what_lies_beside_the_outline_does_not_widen_lines_that_reach_it() -> None:
+    plain, white = (painted(68 - lines(4)) for _ in range(2))
+    plain[:, :80, 3] = white[:, :80, 3] = 0
+    white[:, :80, :3] = 255
+    one, other = skin.wrinkles(plain, EYES), skin.wrinkles(white, EYES)
+    assert one and other and other.share == pytest.approx(one.share, rel=0.05)
+    assert other.density == pytest.approx(one.density, rel=0.05)
 
 
 def test_a_larger_picture_of_the_same_skin_gets_the_same_answer() -> None:
@@ -187,7 +198,7 @@ def test_too_coarse_a_picture_has_neither_texture_nor_wrinkles() -> None:
     patch = painted(68 - lines(4))
     assert skin.wrinkles(patch, 99.0) is None and skin.texture(patch, 99.0) is None
     assert skin.wrinkles(patch, 100.0) is not None and skin.texture(patch, 100.0) is not None
-    assert skin.wrinkles(painted(68.0, shape=(12, 12)), EYES) is None, "nothing is left inside of its margin"
+    assert skin.wrinkles(painted(68.0, shape=(20, 20)), EYES) is None, "nothing is left inside of its margin"
 
 
 # --- dark circles ---------------------------------------------------------------------------------------------------

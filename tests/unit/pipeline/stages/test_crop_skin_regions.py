@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,15 +40,17 @@ def test_every_region_of_a_frontal_face_is_cut_out_as_skin_and_alpha() -> None:
         assert (crop.pixels[..., :3] == part).all()
 
 
-def test_what_is_painted_inside_an_outline_is_all_that_the_crop_holds() -> None:
-    import cv2
-
+@pytest.mark.parametrize("x", [300, 130])
+def test_what_is_painted_inside_an_outline_is_all_that_the_crop_holds(x: float) -> None:
+    """Also where a part of it, less than a quarter, lies beyond the edge."""
     picture = np.zeros_like(PICTURE)
-    points = np.array(given().needs["detect_face_mesh"].data["points"])[list(OUTLINES["left_cheek"]), :2]
+    points = np.array(given(x=x).needs["detect_face_mesh"].data["points"])[list(OUTLINES["left_cheek"]), :2]
     cv2.fillPoly(picture, [np.round(points).astype(np.int32)], (200, 150, 120))
-    crop = run(STAGE, [given(picture=picture)])[0].artifacts["crop_left_cheek"].pixels
+    (answer,) = run(STAGE, [given(x=x, picture=picture)])
+    crop, region = answer.artifacts["crop_left_cheek"].pixels, answer.data["regions"]["left_cheek"]
     inner = cv2.erode(crop[..., 3], np.ones((5, 5), np.uint8)) > 0
     assert (crop[inner][:, :3] == (200, 150, 120)).all() and inner.sum() > 500
+    assert (region["box"] != region["visible"]) is (region["outside"] > 0.01) is (x < 300)
 
 
 def test_the_face_is_a_square_about_the_mesh_for_networks() -> None:
