@@ -9,6 +9,7 @@ from pipeline.stages.crop_skin_regions import CropSkinRegions
 from pipeline.stages.decode_image import DecodeImage
 from pipeline.stages.detect_face_mesh import DetectFaceMesh
 from pipeline.stages.detect_human_face import DetectHumanFace
+from pipeline.stages.explain_findings import ExplainFindings
 from pipeline.stages.fetch_input import FetchInput
 from pipeline.stages.measure_skin import MeasureSkin
 from pipeline.stages.render_face_mesh import RenderFaceMesh
@@ -29,9 +30,10 @@ SKINCARE = Pipeline(
         ClassifyRegion(name="classify_acne", region="face", model="skin_acne"),
         ClassifyRegion(name="classify_condition", region="face", model="skin_condition"),
         CompareFindings(asked="acne", readers=READERS),
+        ExplainFindings(regions=("acne", "condition"), switch="generate_gradcam"),
         MeasureSkin(),
         RenderFaceMesh(),
         BuildReport(system=System.SKINCARE, regions=("acne", "condition"), sections=SECTIONS,
-                    optional=("fetch_input", *SECTIONS.values(), *READERS, "render_face_mesh")),
+                    optional=("fetch_input", *SECTIONS.values(), *READERS, "explain_findings", "render_face_mesh")),
     ),
 )  # fmt: skip
