@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from api.haski.operations import HASKI_SCHEMAS
 from api.operation import Answer, Operation, Parameter
 from api.rescat.schemas import RESCAT_SCHEMAS
 from api.schemas import SCHEMAS, ref
+from api.skincare.operations import SKINCARE_SCHEMAS
 from pipeline import errors
 from pipeline.errors import ScanmillError
 
@@ -30,7 +32,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS | RESCAT_SCHEMAS,
+            "schemas": SCHEMAS | RESCAT_SCHEMAS | HASKI_SCHEMAS | SKINCARE_SCHEMAS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: sk_…"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

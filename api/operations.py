@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from api import health, keys, pages, reading, system
 from api.batch_operations import BATCH_OPERATIONS
+from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
 from api.schemas import listed, ref
+from api.skincare.operations import SKINCARE_OPERATIONS
 from api.training_operations import TRAINING_OPERATIONS
 from pipeline import errors
 
@@ -136,6 +138,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *BATCH_OPERATIONS,
     *RESCAT_OPERATIONS,
+    *HASKI_OPERATIONS,
+    *SKINCARE_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
     *_OTHERS,

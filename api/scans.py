@@ -51,9 +51,12 @@ def holding(here: Services, wait: int) -> AbstractContextManager[None]:
     return here.waits if wait else nullcontext()
 
 
-def take(here: Services, wanted: Submission, wait: int) -> Taken:
-    """Store and accept a submission of the one who asks, and wait for its end for at most ``wait`` seconds."""
-    key = idempotency_key()
+def take(here: Services, wanted: Submission, wait: int, key: str | None = None) -> Taken:
+    """Store and accept a submission of the one who asks, and wait for its end for at most ``wait`` seconds.
+
+    ``key`` stands for the request's Idempotency-Key where a call has an id of its own.
+    """
+    key = key or idempotency_key()
     _store(here, wanted)
     new = NewScan(
         tenant_id=principal().tenant_id,

@@ -238,7 +238,14 @@ class Artifact(Base):
     """An immutable stored file, one row per tenant and SHA-256."""
 
     __tablename__ = "artifact"
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "sha256"),)
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "sha256"),
+        sa.Index(
+            "artifact_short_lived_idx",
+            "created_at",
+            postgresql_where=sa.text("media_type = 'application/vnd.scanmill.debug+json' AND expired_at IS NULL"),
+        ),
+    )
     id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
     sha256: Mapped[str]

@@ -10,6 +10,8 @@ class System(StrEnum):
     """A product: one pipeline of stages behind one name."""
 
     CAT_FACE = "cat_face"
+    SKIN_HAIR = "skin_hair"
+    SKINCARE = "skincare"
 
 
 class Queue(StrEnum):

@@ -38,6 +38,11 @@ class Pipeline:
         """Names of the switches a scan may set."""
         return frozenset(stage.switch for stage in self.stages if stage.switch)
 
+    @property
+    def models(self) -> frozenset[str]:
+        """Manifest names of all models that its stages use."""
+        return frozenset(name for stage in self.stages for name in stage.models)
+
     def changed(self, changes: Mapping[str, Mapping[str, Any]]) -> Pipeline:
         """The same stages with other fields, by the stage's name."""
         return replace(self, stages=tuple(replace(stage, **changes.get(stage.name, {})) for stage in self.stages))

@@ -18,7 +18,7 @@ from pipeline.definition import Pipeline
 from pipeline.errors import SWITCHED_OFF, ScanmillError
 from pipeline.imaging.codec import decode_own, encode_jpeg, encode_png
 from pipeline.progress import Ending, StageNeeds, advance
-from pipeline.stage import File, Models, Need, Picture, Stage, StageAnswer, StageInput, StageOutput
+from pipeline.stage import File, Models, Need, Picture, Stage, StageAnswer, StageInput, StageOutput, load_models
 
 if TYPE_CHECKING:
     from pipeline.models.room import ModelRoom
@@ -104,7 +104,7 @@ def _records(stage: Stage, items: Sequence[StageInput], room: ModelRoom) -> list
     if not items:
         return []
     try:
-        models = {name: room.load(name) for name in stage.models}
+        models = load_models(stage, room.load)
     except ScanmillError as error:
         return [_record(error, {}, 0.0) for _ in items]
     started = time.perf_counter()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from pipeline.contracts import Queue, RunState
-from pipeline.errors import ScanmillError
+from pipeline.errors import ModelLoadError, ModelUnavailable, ScanmillError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,6 +112,8 @@ class Stage(ABC):
     queue: ClassVar[Queue] = Queue.CPU
     deadline_s: ClassVar[float] = 60.0
     """Seconds a micro-batch may take before its worker is killed."""
+    alternatives: ClassVar[bool] = False
+    """Whether one of ``models`` is enough: those that cannot be loaded are then left out of what ``run`` is given."""
 
     name: str = ""
     needs: tuple[str, ...] = ()
@@ -137,6 +139,22 @@ class Stage(ABC):
     @abstractmethod
     def run(self, items: Sequence[StageInput], models: Models) -> Sequence[StageAnswer]:
         """Answer each item. Raising fails the whole micro-batch, which is then tried one by one."""
+
+
+def load_models(stage: Stage, load: Callable[[str], Model]) -> dict[str, Model]:
+    """What ``stage`` works with, by manifest name. Raises what ``load`` raised for a model it cannot do without."""
+    loaded: dict[str, Model] = {}
+    refusal: ScanmillError | None = None
+    for name in stage.models:
+        try:
+            loaded[name] = load(name)
+        except (ModelLoadError, ModelUnavailable) as error:
+            if not stage.alternatives:
+                raise
+            refusal = refusal or error
+    if refusal is not None and not loaded:
+        raise refusal
+    return loaded
 
 
 def each(answer: Callable[[StageInput], StageOutput], items: Sequence[StageInput]) -> list[StageAnswer]:

@@ -99,7 +99,25 @@ class CatFaceSettings(BaseSettings):
         return changes
 
 
-TUNING: Final = {System.CAT_FACE: CatFaceSettings}
+class SkinHairSettings(BaseSettings):
+    """What may be changed about ``skin_hair``."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_SKIN_HAIR_", extra="ignore", env_ignore_empty=True)
+
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Below it a head's label is uncertain and marked for review; none: 0.6"
+    )
+    debug: bool = Field(
+        default=False, description="Keep what the network was given and said as a scan's artifact `debug`, for a time"
+    )
+
+    def tune(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline as this installation wants it."""
+        changes = {} if self.threshold is None else {"classify_heads": {"threshold": self.threshold}}
+        return pipeline.changed(changes).without(set() if self.debug else {"capture_debug"})
+
+
+TUNING: Final = {System.CAT_FACE: CatFaceSettings, System.SKIN_HAIR: SkinHairSettings}
 
 
 def tuned(known: Iterable[Pipeline]) -> list[Pipeline]:

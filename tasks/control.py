@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from db import admission, batch_again, batch_ends, ledger, model_promotions, pipelines, training_work
@@ -10,6 +11,8 @@ from db.session import Connection, Database
 from pipeline.definition import Pipeline
 from tasks.queue import Doorbell
 from tasks.registry import ModelLoader
+
+log = logging.getLogger(__name__)
 
 PAGE = 200
 """Bulk scans admitted in one transaction."""
@@ -25,10 +28,14 @@ def publish_current(connection: Connection, known: Iterable[Pipeline], room: Mod
     """Publish with the versions that were promoted, and the packs' own where none was.
 
     What was promoted is read under the lock: a control that starts now cannot bring back what another just replaced.
+    A system of which no pack here has a model is not offered: it would accept scans that nobody could run.
     """
     pipelines.lock(connection)
     digests = room.digests() | model_promotions.promoted(connection)
     for pipeline in known:
+        if missing := pipeline.models - digests.keys():
+            log.warning("%s is not offered: no pack here has %s", pipeline.system, ", ".join(sorted(missing)))
+            continue
         pipelines.publish(connection, pipeline.specification(digests))
 
 

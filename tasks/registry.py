@@ -12,7 +12,7 @@ from db.pipelines import StageSpec
 from pipeline.definition import Pipeline
 from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.base import Model
-from pipeline.stage import Stage
+from pipeline.stage import Stage, load_models
 from pipeline.systems import PIPELINES
 
 
@@ -43,7 +43,7 @@ class Runnable:
 
     def models(self, room: ModelLoader) -> dict[str, Model[Any]]:
         """The stage's models, in the versions its pipeline pinned. Raises ModelLoadError or ModelUnavailable."""
-        return {name: room.load(name, digest) for name, digest in self.spec.models.items()}
+        return load_models(self.stage, lambda name: room.load(name, self.spec.models[name]))
 
 
 class Registry:

@@ -1,6 +1,7 @@
 """``scanmill control``: publishes the pipelines, then turns once a second. Two may run.
 
 A second thread sees to models: it fills storage from the packs and settles promotions, which may take a minute each.
+A third removes files whose time is over.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.room import ModelRoom
 from pipeline.tuning import tuned
 from storage import Storage, open_storage
-from tasks import control, model_versions
+from tasks import control, model_versions, retention
 from tasks.promotion import PromotionDesk
 from tasks.queue import Doorbell
 from tasks.registry import pipelines
@@ -44,6 +45,8 @@ def main(settings: TaskSettings | None = None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
+    sweeping = (database, storage, settings.debug_lifetime_s, stopping)
+    threading.Thread(target=retention.keep_sweeping, args=sweeping, name="retention", daemon=True).start()
     known, published = tuned(pipelines(settings.extra_pipelines)), False
     while not stopping.is_set():
         try:

@@ -84,3 +84,15 @@ class LandmarkDetectionFailed(Verdict, outcome=RunState.ABSTAINED):
 
 class RegionOutsideImage(Verdict, outcome=RunState.ABSTAINED):
     """The region lies beyond the edge of the picture."""
+
+
+class RegionTurnedAway(Verdict, outcome=RunState.ABSTAINED):
+    """The region is turned too far away from the camera."""
+
+
+class RegionTooSmall(Verdict, outcome=RunState.ABSTAINED):
+    """The region has too few pixels to be judged."""
+
+
+class SkinNotMeasurable(Verdict, outcome=RunState.ABSTAINED):
+    """The skin cannot be measured in this picture."""

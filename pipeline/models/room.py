@@ -13,10 +13,12 @@ import cv2
 from pipeline.errors import ModelLoadError, ModelUnavailable
 from pipeline.models.anomaly import AnomalyModel
 from pipeline.models.base import Model
+from pipeline.models.blaze_face import BlazeFaceModel
 from pipeline.models.cascade import CascadeModel
 from pipeline.models.classifier import ClassifierModel
 from pipeline.models.detector import DetectorModel
 from pipeline.models.embedding import EmbeddingModel
+from pipeline.models.face_mesh import FaceMeshModel
 from pipeline.models.heads import HeadsModel
 from pipeline.models.input_spec import ManifestError
 from pipeline.models.landmarks import LandmarksModel
@@ -45,6 +47,8 @@ FAMILIES: Final[Mapping[str, type[Model[Any]]]] = {
     "tabular": TabularModel,
     "embedding": EmbeddingModel,
     "anomaly": AnomalyModel,
+    "blaze_face": BlazeFaceModel,
+    "face_mesh": FaceMeshModel,
 }
 
 MOST_VERSIONS: Final = 3

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from pipeline.caveats import left, warnings
 from pipeline.numbers import rounded
 from pipeline.stage import Json, Models, Need, Stage, StageAnswer, StageInput, StageOutput, each
 
@@ -25,21 +26,19 @@ FORMULA: Final = {
 EARLIER: Final = ("fetch_input", *SECTIONS.values(), "crop_regions", "explain_findings", "render_preview")
 """What a report tells of besides the regions' own steps."""
 
-MOSTLY: Final = 0.5
-"""Share of a heat map's energy that should lie on what is picture."""
-COARSE: Final = 56
-"""A region seen by fewer pixels a side is enlarged more than four times for its network."""
+TOLD: Final = ("label", "likeliest", "confidence", "probabilities", "needs_review", "threshold")
+CHOICE: Final = ("answered_by", "passed_over")
+"""What a stage with several networks to choose from says of the one that answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildReport(Stage):
     """Always runs, however the others ended, and says how each ended and which model answered.
 
-    ``optional`` are the usual steps unless a system names its own.
-
-    The report is canonical: no ids, times, attempts or cache hits, so equal pictures give equal bytes. It expects the
-    region's stages under the names ``classify_<region>``. The health score (formula 1) is the mean probability of
-    ``healthy`` over the regions that were answered, times 100, and null when fewer than ``least`` were.
+    ``optional`` are the usual steps, ``sections`` the usual parts, unless a system names its own. No ids, times, attempts
+    or cache hits: equal pictures give equal bytes. Regions' stages are named ``classify_<region>``, unless all findings
+    are in the one stage ``findings_of``. The health score is the mean probability of ``healthy`` over the answers,
+    times 100, null when fewer than ``least`` have it, or no label is ``healthy``.
     """
 
     kind: ClassVar = "build_report"
@@ -47,8 +46,10 @@ class BuildReport(Stage):
 
     system: str
     regions: tuple[str, ...]
-    healthy: str = "normal"
+    findings_of: str | None = None
+    healthy: str | None = "normal"
     least: int = 3
+    sections: Mapping[str, str] = field(default_factory=SECTIONS.copy)
 
     def __post_init__(self) -> None:
         if not self.optional:
@@ -61,21 +62,35 @@ class BuildReport(Stage):
         return each(lambda item: StageOutput(rounded({"report": self._report(item.needs)})), items)
 
     def _report(self, needs: Mapping[str, Need]) -> dict[str, Json]:
-        findings = {region: _finding(needs[f"classify_{region}"]) for region in self.regions}
-        healthy = {
-            region: found["probabilities"][self.healthy] for region, found in findings.items() if "label" in found
-        }
+        findings = {region: self._finding(needs, region) for region in self.regions}
         return {
             "pipeline": {"system": self.system},
-            **{part: _section(needs[stage]) for part, stage in SECTIONS.items() if stage in needs},
+            **{part: _section(needs[stage]) for part, stage in self.sections.items() if stage in needs},
             "findings": findings,
-            "heatmaps": dict(_left(needs, "explain_findings", "heatmaps")),
-            "health_score": health_score(healthy, self.least),
-            "health_score_formula": {**FORMULA, "least": self.least, "healthy": self.healthy, "inputs": healthy},
+            "heatmaps": dict(left(needs, "explain_findings", "heatmaps")),
+            **self._health(findings),
             "artifacts": sorted(name for need in needs.values() for name in need.artifacts),
             "stages": {name: _stage(need) for name, need in needs.items()},
-            "warnings": list(_warnings(needs, findings)),
+            "warnings": list(warnings(needs, findings, self.sections)),
         }
+
+    def _finding(self, needs: Mapping[str, Need], region: str) -> dict[str, Json]:
+        need = needs[self.findings_of or f"classify_{region}"]
+        if not need.ok:
+            return {"outcome": str(need.outcome), "code": need.code}
+        found = need.data["findings"][region] if self.findings_of else need.data
+        return {key: found[key] for key in TOLD if key in found}
+
+    def _health(self, findings: Mapping[str, Mapping[str, Any]]) -> dict[str, Json]:
+        if self.healthy is None:
+            return {"health_score": None, "health_score_formula": None}
+        inputs = {
+            region: found["probabilities"][self.healthy]
+            for region, found in findings.items()
+            if self.healthy in found.get("probabilities", {})
+        }
+        formula = {**FORMULA, "least": self.least, "healthy": self.healthy, "inputs": inputs}
+        return {"health_score": health_score(inputs, self.least), "health_score_formula": formula}
 
 
 def health_score(healthy: Mapping[str, float], least: int) -> float | None:
@@ -91,19 +106,6 @@ def _section(need: Need) -> dict[str, Json] | None:
     return dict(need.data) if told else None
 
 
-def _left(needs: Mapping[str, Need], stage: str, key: str) -> Mapping[str, Any]:
-    """What an ok stage left under ``key``, else nothing."""
-    need = needs.get(stage)
-    return need.data[key] if need is not None and need.ok else {}
-
-
-def _finding(need: Need) -> dict[str, Json]:
-    if not need.ok:
-        return {"outcome": str(need.outcome), "code": need.code}
-    told = ("label", "confidence", "probabilities", "needs_review", "threshold")
-    return {key: need.data[key] for key in told}
-
-
 def _stage(need: Need) -> dict[str, Json]:
     """How a stage ended, who answered, and the numbers behind a verdict."""
     return {
@@ -111,35 +113,6 @@ def _stage(need: Need) -> dict[str, Json]:
         "code": need.code,
         "version": need.provenance.get("stage_version"),
         "models": need.provenance.get("models", {}),
+        **{key: need.data[key] for key in CHOICE if need.ok and key in need.data},
         **({} if need.ok or not need.data else {"detail": dict(need.data)}),
     }
-
-
-def _warnings(needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Json]]:
-    """What a reader should know before believing the rest; a code each, and where."""
-    if any(model.get("mock") for need in needs.values() for model in need.provenance.get("models", {}).values()):
-        yield {"code": "MOCK_MODEL"}
-    face, cutout = needs.get("detect_face"), needs.get("remove_background")
-    if face is not None and face.ok:
-        if face.data["detected_on"] == "original" and cutout is not None and cutout.ok:
-            yield {"code": "FACE_HIDDEN_BY_CUTOUT"}
-        if len(face.data["candidates"]) > 1:
-            yield {"code": "SEVERAL_FACES"}
-    regions = _left(needs, "crop_regions", "regions")
-    for region, found in findings.items():
-        if "label" not in found:
-            yield {"code": "REGION_NOT_ANSWERED", "region": region, "reason": found["code"]}
-        elif region in regions and regions[region]["box"]["width"] < COARSE:
-            yield {"code": "REGION_COARSE", "region": region}
-    for region, heatmap in _left(needs, "explain_findings", "heatmaps").items():
-        yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
-
-
-def _doubts(quality: Mapping[str, Any]) -> Iterator[str]:
-    """Why a heat map should not be believed: it points nowhere, mostly beside the picture, or not at what decided."""
-    if quality["flat"]:
-        yield "HEATMAP_FLAT"
-    elif quality["inside"] < MOSTLY:
-        yield "HEATMAP_BESIDE_PICTURE"
-    if quality["deletion"] is not None and quality["deletion"] <= 0:
-        yield "HEATMAP_NOT_DECISIVE"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainFindings(Stage):
-    """An overlay for each region that its step ``classify_<region>`` has answered.
+    """An overlay for each of ``regions`` that its step ``classify_<region>`` has answered, on the crop that it saw.
 
     This only draws: the map is the classifier's, in the direction of the likeliest label, also when the finding is
     ``uncertain``. A map that points nowhere is not stretched into a picture of something: the plain crop is shown,
@@ -60,11 +60,11 @@ class ExplainFindings(Stage):
     def _answer(self, item: StageInput) -> StageOutput:
         heatmaps: dict[str, Json] = {}
         overlays: dict[str, Picture] = {}
-        for finding in (item.needs[name] for name in self.optional):
+        for reader in self.optional:
+            finding, name = item.needs[reader], reader.removeprefix("classify_")
             if finding.ok and finding.data["cam_method"] is not None:
-                region = finding.data["region"]
-                told, overlay = self._explained(finding.data, region, item.needs["crop_regions"])
-                heatmaps[region], overlays[f"heatmap_{region}"] = told, Picture(overlay, lossless=False)
+                told, overlay = self._explained(finding.data, finding.data["region"], item.needs["crop_regions"])
+                heatmaps[name], overlays[f"heatmap_{name}"] = told, Picture(overlay, lossless=False)
         return StageOutput(rounded({"heatmaps": heatmaps}), overlays)
 
     def _explained(self, found: Mapping[str, Json], region: str, cropped: Need) -> tuple[dict[str, Json], Pixels]:

@@ -20,7 +20,7 @@ from tasks.stages import register_stages
 from tests.house import tree
 
 STAGES = {stage.name: stage for pipeline in PIPELINES.values() for stage in pipeline.stages}
-KINDS = {stage.kind: type(stage) for stage in STAGES.values()}
+KINDS = {stage.kind: type(stage) for pipeline in PIPELINES.values() for stage in pipeline.stages}
 STAGE_FILES = sorted(
     path.stem for path in tree.code() if path.parent == Path("pipeline/stages") and path.stem != "__init__"
 )
@@ -60,11 +60,11 @@ def test_every_stage_is_a_celery_task_by_name() -> None:
     assert {name for name in app.tasks if name.startswith("scan.")} == {f"scan.{name}" for name in STAGES}
 
 
-def test_every_model_that_a_stage_names_is_in_the_starter_pack_as_its_manifest_says() -> None:
-    entries = read_manifest(tree.ROOT / "models" / "starter" / "manifest.toml", "starter")
-    wanted = {model for stage in STAGES.values() for model in stage.models}
-    assert wanted <= set(entries)
-    for name in wanted:
+def test_every_model_that_a_stage_names_is_shipped_as_its_manifest_says_or_public_by_its_address() -> None:
+    packs = {name: read_manifest(tree.ROOT / "models" / name / "manifest.toml", name) for name in ("starter", "public")}
+    wanted, entries = {model for stage in STAGES.values() for model in stage.models}, packs["starter"]
+    assert all(packs["public"][name].url and packs["public"][name].bytes for name in wanted - set(entries))
+    for name in wanted & set(entries):
         file = tree.ROOT / "models" / "starter" / entries[name].file
         assert hashlib.sha256(file.read_bytes()).hexdigest() == entries[name].sha256, name
         assert not entries[name].mock

@@ -95,6 +95,13 @@ def makes_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert api.call("GET", f"/v1/scans/{made}", "b").status_code == 404
 
 
+def announces_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """What a announced is nothing to b."""
+    made = api.call(method, path).json["scan_id"]
+    assert api.call("GET", f"/api/v1/scan/{made}/results", "b").status_code == 404
+    assert api.call("GET", f"/api/v1/scan/{made}/results").status_code == 202
+
+
 def trains_for_itself(api: Api, method: str, path: str, mine: str) -> None:
     """A training that a asks for is not b's."""
     api.here.training = TrainingSettings(roots=[Path("/data")])
@@ -152,6 +159,11 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/api/detect-face"): makes_its_own,
     ("POST", "/api/predict"): makes_its_own,
     ("GET", "/api/results/<scan_id>"): is_not_found,
+    ("POST", "/api/v1/analyze"): makes_its_own,
+    ("POST", "/api/v1/scan/init"): announces_its_own,
+    ("POST", "/api/v1/scan/<scan_id>/upload"): is_not_found,
+    ("GET", "/api/v1/scan/<scan_id>/results"): is_not_found,
+    ("GET", "/api/v1/analyze/<scan_id>"): is_not_found,
     ("GET", "/files/<bucket>/<name>"): is_in_no_bucket_of_mine,
     ("GET", "/v1/files/<path:key>"): is_for_everybody,  # the signature is the key: see test_reading
     ("GET", "/v1/pipelines"): lambda api, method, path, mine: None,  # the same for every tenant, but not for nobody

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.contracts import RunState
 from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
-from pipeline.stage import File, Need, Picture, Stage, StageInput, StageOutput
+from pipeline.stage import File, Need, Picture, Stage, StageInput, StageOutput, load_models
 from tests.unit.pipeline import tiny_models as tiny
 
 
@@ -65,7 +65,7 @@ def room(folder: Path) -> ModelRoom:
 
 def run(stage: Stage, items: list[StageInput], models: ModelRoom | None = None) -> list[Any]:
     """What the stage answers."""
-    loaded = {name: models.load(name) for name in stage.models} if models else {}
+    loaded = load_models(stage, models.load) if models else {}
     return list(stage.run(items, loaded))
 
 

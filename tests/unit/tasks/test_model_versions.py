@@ -11,6 +11,7 @@ import pytest
 from db import model_versions, pipelines
 from db.session import Database
 from db.sql import run
+from pipeline.contracts import System
 from pipeline.definition import Pipeline
 from pipeline.errors import (
     GoldensNotReproduced,
@@ -24,6 +25,7 @@ from pipeline.models.room import ModelRoom
 from pipeline.models.settings import ModelSettings
 from pipeline.systems import PIPELINES
 from storage.keys import model_key
+from tasks import control
 from tasks.model_versions import RegisteredModels, add_packs, register, store_packs
 from tasks.registry import Registry
 from tests.model_shop import NAME, Shop, open_shop, sha256, stricter
@@ -150,8 +152,8 @@ def test_a_worker_takes_up_stages_whose_model_arrives_later(models: Shop, known:
     registry = Registry(PIPELINES.values(), room, again_s=0)
     entry, golden = models.version(stricter(0.3), "2")
     with models.database.begin() as connection:
-        for pipeline in PIPELINES.values():
-            pipelines.publish(connection, pipeline.specification({**room.digests(), NAME: entry.digest}))
+        published = PIPELINES[System.CAT_FACE].specification({**room.digests(), NAME: entry.digest})
+        pipelines.publish(connection, published)
         stages = pipelines.every_stage(connection, after=0)
     registry.learn(stages)
     lacking = [each.id for each in stages if each.models.get(NAME) == entry.digest]
@@ -161,6 +163,17 @@ def test_a_worker_takes_up_stages_whose_model_arrives_later(models: Shop, known:
     register(models.database, models.storage, entry, stricter(0.3), golden)
     registry.learn([])
     assert set(lacking) <= set(registry.runnable)
+
+
+def test_a_system_whose_models_are_in_no_pack_is_not_offered_and_harms_no_other(
+    models: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = ModelRoom.open(ModelSettings(root=models.folder / "packs", packs="tiny"))
+    control.publish(models.database, PIPELINES.values(), room)
+    with models.database.begin() as connection:
+        assert pipelines.current(connection, System.SKINCARE) is None
+        assert pipelines.current(connection, System.CAT_FACE) is not None
+    assert "skincare is not offered: no pack here has face_detector, face_detector_far, face_mesh" in caplog.text
 
 
 def test_a_ledger_that_is_away_is_no_reason_to_forget_a_stage() -> None:

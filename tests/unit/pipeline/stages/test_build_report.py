@@ -156,6 +156,30 @@ def test_a_system_without_some_stages_has_a_report_too() -> None:
     assert told["health_score"] == 90.0 and "face" not in told
 
 
+def test_a_system_may_name_its_own_parts_and_questions() -> None:
+    stage = BuildReport(
+        system="skincare",
+        regions=("acne",),
+        sections={"face": "detect_human_face", "agreement": "compare_findings"},
+        optional=("detect_human_face", "compare_findings", "classify_acne"),
+    )
+    finding = {"label": "acne", "confidence": 0.9, "needs_review": False, "threshold": 0.6}
+    found = {
+        "detect_human_face": need({"confidence": 0.9, "candidates": [{}, {}]}),
+        "classify_acne": need({**finding, "probabilities": {"acne": 0.9, "no_acne": 0.1}}),
+        "compare_findings": need({"disagreement": True}),
+    }
+    told = run(stage, [item(**found)])[0].data["report"]
+    assert told["face"]["confidence"] == 0.9 and told["agreement"] == {"disagreement": True}
+    assert "subject" not in told and told["findings"]["acne"]["label"] == "acne"
+    assert told["health_score"] is None, "none of its labels is the healthy one"
+    assert codes(told) == ["SEVERAL_FACES", "FINDINGS_DISAGREE"]
+    for agreed in (False, None):
+        assert codes(
+            run(stage, [item(**found | {"compare_findings": need({"disagreement": agreed})})])[0].data["report"]
+        ) == ["SEVERAL_FACES"]
+
+
 @pytest.mark.parametrize(
     ("healthy", "least", "score"),
     [

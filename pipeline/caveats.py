@@ -1,0 +1,61 @@
+"""What a reader should know before believing a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pipeline.stage import Json, Need
+
+MOSTLY: Final = 0.5
+"""Share of a heat map's energy that should lie on what is picture."""
+COARSE: Final = 56
+"""A region seen by fewer pixels a side is enlarged more than four times for its network."""
+
+
+def warnings(
+    needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]], sections: Mapping[str, str]
+) -> Iterator[dict[str, Json]]:
+    """What a reader should know before believing the rest; a code each, and where."""
+    yield from _models_in_doubt(needs)
+    face, cutout = needs.get(sections.get("face", "")), needs.get("remove_background")
+    if face is not None and face.ok:
+        if face.data.get("detected_on") == "original" and cutout is not None and cutout.ok:
+            yield {"code": "FACE_HIDDEN_BY_CUTOUT"}
+        if len(face.data["candidates"]) > 1:
+            yield {"code": "SEVERAL_FACES"}
+    if left(needs, sections.get("agreement", ""), "disagreement"):
+        yield {"code": "FINDINGS_DISAGREE"}
+    regions = left(needs, "crop_regions", "regions")
+    for region, found in findings.items():
+        if "label" not in found:
+            yield {"code": "REGION_NOT_ANSWERED", "region": region, "reason": found["code"]}
+        elif region in regions and regions[region]["box"]["width"] < COARSE:
+            yield {"code": "REGION_COARSE", "region": region}
+    for region, heatmap in left(needs, "explain_findings", "heatmaps").items():
+        yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
+
+
+def _models_in_doubt(needs: Mapping[str, Need]) -> Iterator[dict[str, Json]]:
+    if any(model.get("mock") for need in needs.values() for model in need.provenance.get("models", {}).values()):
+        yield {"code": "MOCK_MODEL"}
+    for need in needs.values():
+        if need.ok and need.data.get("passed_over"):
+            yield {"code": "FALLBACK_MODEL", "model": need.data["answered_by"], "passed_over": need.data["passed_over"]}
+
+
+def _doubts(quality: Mapping[str, Any]) -> Iterator[str]:
+    """Why a heat map should not be believed: it points nowhere, mostly beside the picture, or not at what decided."""
+    if quality["flat"]:
+        yield "HEATMAP_FLAT"
+    elif quality["inside"] < MOSTLY:
+        yield "HEATMAP_BESIDE_PICTURE"
+    if quality["deletion"] is not None and quality["deletion"] <= 0:
+        yield "HEATMAP_NOT_DECISIVE"
+
+
+def left(needs: Mapping[str, Need], stage: str, key: str) -> Any:
+    """What an ok stage left under ``key``, else nothing."""
+    need = needs.get(stage)
+    return need.data[key] if need is not None and need.ok else {}
