@@ -151,7 +151,7 @@ def load_models(stage: Stage, load: Callable[[str], Model]) -> dict[str, Model]:
         except (ModelLoadError, ModelUnavailable) as error:
             if not stage.alternatives:
                 raise
-            refusal = refusal or error
+            refusal = error
     if refusal is not None and not loaded:
         raise refusal
     return loaded
