@@ -7,14 +7,20 @@ import time
 import sqlalchemy as sa
 from alembic import context
 
-from db import batch_tables, model_tables, models, training_tables
+from db import batch_tables, model_tables, models, training_tables, webhook_tables
 from db.session import Database
 from db.settings import DatabaseSettings
 
 MIGRATION_LOCK = 0x5CA17111
 """Two migrators wait for each other instead of racing."""
 
-TABLES = (models.Tenant, model_tables.ModelVersion, training_tables.TrainingRun, batch_tables.Batch)
+TABLES = (
+    models.Tenant,
+    model_tables.ModelVersion,
+    training_tables.TrainingRun,
+    batch_tables.Batch,
+    webhook_tables.Webhook,
+)
 """One of each file of tables, so that all of them are known; they share their metadata."""
 
 

@@ -121,12 +121,20 @@ from pipeline.errors.versions import (
     VerificationTimeout,
     VersionTaken,
 )
+from pipeline.errors.webhooks import (
+    TooManyWebhooks,
+    WebhookDisabled,
+    WebhookGone,
+    WebhookNeedsHttps,
+    WebhookNotTaken,
+)
 
 __all__ = [
     "CANCELLED",
     "PLAIN_CODES",
     "SWITCHED_OFF",
     "UPSTREAM_NOT_OK",
+    "WEBHOOK_FAILING",
     "AlreadyCurrent",
     "AlreadyFinished",
     "AmbiguousVersion",
@@ -190,6 +198,7 @@ __all__ = [
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
+    "TooManyWebhooks",
     "TrainingClassMissing",
     "TrainingDataInvalid",
     "TrainingDataMissing",
@@ -223,6 +232,10 @@ __all__ = [
     "VerificationCrashed",
     "VerificationTimeout",
     "VersionTaken",
+    "WebhookDisabled",
+    "WebhookGone",
+    "WebhookNeedsHttps",
+    "WebhookNotTaken",
     "WorkerDiskFull",
     "taxonomy",
 ]
@@ -230,11 +243,13 @@ __all__ = [
 UPSTREAM_NOT_OK = "UPSTREAM_NOT_OK"
 SWITCHED_OFF = "SWITCHED_OFF"
 CANCELLED = "CANCELLED"
+WEBHOOK_FAILING = "WEBHOOK_FAILING"
 
 PLAIN_CODES = {
     UPSTREAM_NOT_OK: "An earlier stage that this one needs did not end well.",
     SWITCHED_OFF: "The stage was switched off for this scan.",
     CANCELLED: "The scan was cancelled.",
+    WEBHOOK_FAILING: "Every delivery to the webhook failed for three days, so it was disabled.",
 }
 
 
