@@ -51,14 +51,14 @@ TELL_SCANS = f"""{_INSERT}
         FROM jsonb_to_recordset(CAST(:ends AS jsonb)) AS e(id uuid, status text, code text, tenant_id uuid,
                                                            batch_id uuid, pipeline_id bigint)
         {_asked("'scan.' || e.status", "e.tenant_id", _SYSTEM)}
-        ON CONFLICT DO NOTHING"""
+        ON CONFLICT DO NOTHING"""  # noqa: S608
 """Of scans that ended: the records ``:ends``."""
 
 TELL_BATCHES = f"""{_INSERT}
         SELECT w.id, 'batch ' || e.id || ' ' || e.finished_at, 'batch.finished', jsonb_build_object(
             'id', e.id, 'state', e.state, 'code', e.code, 'system', {_SYSTEM})
         FROM ended e {_asked("'batch.finished'", "e.tenant_id", _SYSTEM)}
-        ON CONFLICT DO NOTHING"""
+        ON CONFLICT DO NOTHING"""  # noqa: S608
 """Of the batches in ``ended``. A batch that a retry made run again ends again, and that is another event."""
 
 _TELL_TRAININGS = f"""{_INSERT}
@@ -66,7 +66,7 @@ _TELL_TRAININGS = f"""{_INSERT}
             'id', e.id, 'state', e.state, 'code', e.code, 'recipe', e.recipe)
         FROM training_run e {_asked("'training.' || e.state", "e.tenant_id", "NULL")}
         WHERE e.id = ANY(CAST(:ids AS uuid[])) AND e.state IN ('succeeded', 'failed', 'cancelled')
-        ON CONFLICT DO NOTHING"""
+        ON CONFLICT DO NOTHING"""  # noqa: S608
 
 
 def tell_trainings(connection: sa.Connection, ids: Iterable[UUID]) -> None:

@@ -180,4 +180,3 @@ _FIGURES = """
         SELECT created_at FROM webhook_delivery
         WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND webhook_id = w.id AND state = 'waiting'
         ORDER BY id LIMIT 1) first ON true"""
-

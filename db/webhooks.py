@@ -92,7 +92,7 @@ def create(
         secret=secret,
     )
     assert made is not None
-    return WebhookRow(*made), secret
+    return WebhookRow(*tuple(made)), secret
 
 
 def new_secret() -> str:
@@ -107,13 +107,13 @@ def listing(connection: sa.Connection, tenant_id: UUID) -> list[WebhookRow]:
         f"SELECT {_SHOWN} FROM webhook WHERE tenant_id = :tenant AND deleted_at IS NULL ORDER BY id",  # noqa: S608
         tenant=tenant_id,
     )
-    return [WebhookRow(*each) for each in found]
+    return [WebhookRow(*tuple(each)) for each in found]
 
 
 def get(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID) -> WebhookRow | None:
     """A webhook; None for another tenant's."""
     found = row(connection, f"SELECT {_SHOWN} FROM webhook WHERE {_THERE}", tenant=tenant_id, id=webhook_id)  # noqa: S608
-    return WebhookRow(*found) if found else None
+    return WebhookRow(*tuple(found)) if found else None
 
 
 def change(
@@ -143,7 +143,7 @@ def change(
         description=description,
         enabled=enabled,
     )
-    return WebhookRow(*found) if found else None
+    return WebhookRow(*tuple(found)) if found else None
 
 
 def delete(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID) -> bool:
@@ -173,7 +173,7 @@ def rotate(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID) -> tupl
         secret=secret,
         hours=OLD_SECRET_HOURS,
     )
-    return (WebhookRow(*found), secret) if found else None
+    return (WebhookRow(*tuple(found)), secret) if found else None
 
 
 def ping(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID) -> DeliveryRow | None:
@@ -187,7 +187,7 @@ def ping(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID) -> Delive
             RETURNING {_DELIVERY}""",  # noqa: S608
         id=webhook_id,
     )
-    return DeliveryRow(*made) if made else None
+    return DeliveryRow(*tuple(made)) if made else None
 
 
 def deliveries(
@@ -209,7 +209,7 @@ def deliveries(
         limit=limit,
         **({} if state is None else {"state": state}),
     )
-    return [DeliveryRow(*each) for each in found]
+    return [DeliveryRow(*tuple(each)) for each in found]
 
 
 _PAGES = """SELECT {columns} FROM {tables} WHERE {ours} AND d.id < CAST(:before AS uuid){which}
@@ -227,7 +227,7 @@ def delivery(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID, deliv
         id=webhook_id,
         delivery=delivery_id,
     )
-    return DeliveryRow(*found) if found else None
+    return DeliveryRow(*tuple(found)) if found else None
 
 
 def redeliver(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID, delivery_id: UUID) -> DeliveryRow | None:

@@ -1,6 +1,7 @@
 """``scanmill control``: publishes the pipelines, then turns once a second. Two may run.
 
 A second thread sees to models: it fills storage from the packs and settles promotions, which may take a minute each.
+A third sees to webhooks (``tasks/webhooks.py``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from tasks.queue import Doorbell
 from tasks.registry import pipelines
 from tasks.settings import TaskSettings
 from tasks.verify import Job, Verdict, verify
+from tasks.webhook_settings import WebhookSettings
+from tasks.webhooks import WebhookSender
 from workers import logs
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,9 @@ def main(settings: TaskSettings | None = None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
+    sender = WebhookSender(database, WebhookSettings())
+    webhooks = threading.Thread(target=sender.run, args=(stopping,), name="webhooks", daemon=True)
+    webhooks.start()
     known, published = tuned(pipelines(settings.extra_pipelines)), False
     while not stopping.is_set():
         try:
@@ -61,6 +67,7 @@ def main(settings: TaskSettings | None = None) -> None:
             log.warning("the ledger is away: %s", error.code)
             stopping.wait(AWAY_S)
         stopping.wait(TURN_S)
+    webhooks.join()
     bell.close()
 
 

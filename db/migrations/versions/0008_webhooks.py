@@ -59,9 +59,7 @@ def upgrade() -> None:
     )
     waiting, leased = sa.text("state = 'waiting'"), sa.text("lease_until IS NOT NULL")
     op.create_index("webhook_delivery_state_idx", "webhook_delivery", ["webhook_id", "state", "id"])
-    op.create_index(
-        "webhook_delivery_due_idx", "webhook_delivery", ["webhook_id", "next_at"], postgresql_where=waiting
-    )
+    op.create_index("webhook_delivery_due_idx", "webhook_delivery", ["webhook_id", "next_at"], postgresql_where=waiting)
     op.create_index(
         "webhook_delivery_lease_idx", "webhook_delivery", ["webhook_id", "lease_until"], postgresql_where=leased
     )
