@@ -10,6 +10,7 @@ from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
 from api.schemas import listed, ref
 from api.training_operations import TRAINING_OPERATIONS
+from api.webhook_operations import WEBHOOK_OPERATIONS
 from pipeline import errors
 
 _SIGNED = tuple(
@@ -138,5 +139,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *RESCAT_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
+    *WEBHOOK_OPERATIONS,
     *_OTHERS,
 )

@@ -36,7 +36,7 @@ AGAIN_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0,
 """Seconds after each failed attempt but the last, the tenth: three days and a half in all."""
 JITTER = 0.2
 """Pauses differ by up to this share, so that what failed together does not come back together."""
-PAUSE_S = 0.5
+PAUSE_S, AWAY_S = 0.5, 2.0
 FORGET_EVERY_S = 60.0
 GONE = 410
 
@@ -63,17 +63,20 @@ class WebhookSender:
     def run(self, stopping: threading.Event) -> None:
         """Until control stops; what is on its way then ends. Nothing that goes wrong here ends it."""
         while not stopping.is_set():
+            pause = PAUSE_S
             try:
                 self.turn()
                 self._forget()
             except StorageUnavailable as error:
                 log.warning("cannot see to webhooks: %s", error.code)
+                pause = AWAY_S
             except Exception:
                 log.exception("seeing to webhooks failed")
-            if self._under_way:
+                pause = AWAY_S
+            if self._under_way and pause == PAUSE_S:
                 wait(self._under_way, PAUSE_S, FIRST_COMPLETED)
             else:
-                stopping.wait(PAUSE_S)
+                stopping.wait(pause)
         self.close()
 
     def turn(self) -> int:
