@@ -55,7 +55,7 @@ class WebhookDelivery(Base):
     """One event for one webhook; ``id`` is the webhook-id of every attempt. ``about`` names the event, so it is told once.
 
     No foreign key: every end of a scan would lock the webhook's row. ``attempts`` is counted before work and never
-    lowered; ``spent`` is what it was at the last redelivery. ``tries`` holds the newest attempts. A lease that ran out
+    lowered; ``refused`` counts those that were not taken, since it was last asked for. ``tries`` holds the newest attempts. A lease that ran out
     belongs to a control that died.
     """
 
@@ -78,7 +78,7 @@ class WebhookDelivery(Base):
     data: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(server_default="waiting")
     attempts: Mapped[int] = mapped_column(server_default="0")
-    spent: Mapped[int] = mapped_column(server_default="0")
+    refused: Mapped[int] = mapped_column(server_default="0")
     token: Mapped[int] = mapped_column(server_default="0")
     next_at: Mapped[datetime] = mapped_column(server_default=NOW)
     lease_until: Mapped[datetime | None]

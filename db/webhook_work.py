@@ -26,7 +26,8 @@ MOST_TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class WebhookClaim:
-    """A delivery to be made now. ``secrets`` are one or two; ``attempt`` counts from 1 since it was last asked for."""
+    """A delivery to be made now. ``secrets`` are one or two; ``number`` counts every attempt,
+    ``refused`` those that were not taken since it was last asked for: a control that died costs the receiver none."""
 
     webhook_id: UUID
     id: UUID
@@ -36,7 +37,7 @@ class WebhookClaim:
     created_at: datetime
     now: datetime
     number: int
-    attempt: int
+    refused: int
     url: str
     secrets: tuple[str, ...]
 
@@ -68,7 +69,7 @@ def claim(connection: sa.Connection, limit: int, each: int, lease_s: float) -> l
             r.created_at,
             r.now,
             r.attempts,
-            r.attempts - r.spent,
+            r.refused,
             r.url,
             tuple(secret for secret in (r.secret, r.old_secret) if secret),
         )
@@ -97,7 +98,7 @@ _CLAIM = """
         next_at = clock_timestamp() + make_interval(secs => CAST(:lease AS double precision))
     FROM due JOIN webhook w ON w.id = due.webhook_id
     WHERE d.webhook_id = due.webhook_id AND d.id = due.id AND d.state = 'waiting'
-    RETURNING d.webhook_id, d.id, d.token, d.type, d.data, d.created_at, clock_timestamp() AS now, d.attempts, d.spent,
+    RETURNING d.webhook_id, d.id, d.token, d.type, d.data, d.created_at, clock_timestamp() AS now, d.attempts, d.refused,
         w.url, w.secret, CASE WHEN w.old_secret_until > clock_timestamp() THEN w.old_secret END AS old_secret"""
 
 
@@ -133,6 +134,7 @@ def finish(connection: sa.Connection, held: WebhookClaim, tried: Tried) -> bool:
 _FINISH = """
     WITH ended AS (
         UPDATE webhook_delivery SET state = :state, lease_until = NULL,
+            refused = refused + CASE WHEN :good THEN 0 ELSE 1 END,
             next_at = clock_timestamp() + make_interval(secs => CAST(:again AS double precision)),
             tries = CASE WHEN jsonb_array_length(tries) >= CAST(:most AS int) THEN tries - 0 ELSE tries END
                     || CAST(:line AS jsonb)

@@ -239,7 +239,7 @@ def redeliver(connection: sa.Connection, tenant_id: UUID, webhook_id: UUID, deli
         return None
     rows(
         connection,
-        """UPDATE webhook_delivery SET state = 'waiting', spent = attempts, next_at = clock_timestamp()
+        """UPDATE webhook_delivery SET state = 'waiting', refused = 0, next_at = clock_timestamp()
            WHERE webhook_id = :id AND id = :delivery AND (lease_until IS NULL OR lease_until < clock_timestamp())
            RETURNING id""",
         id=webhook_id,

@@ -176,6 +176,6 @@ def _signatures(secrets: Iterable[str], message_id: str, now: datetime, body: by
 
 def again_in_s(claim: WebhookClaim, code: str) -> float | None:
     """Seconds until the next attempt; None after the last one, for a test, and for a receiver that wants no more."""
-    if claim.type == TEST_EVENT or code == WebhookGone.code or claim.attempt > len(AGAIN_S):
+    if claim.type == TEST_EVENT or code == WebhookGone.code or claim.refused >= len(AGAIN_S):
         return None
-    return AGAIN_S[claim.attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  no secret
+    return AGAIN_S[claim.refused] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  no secret

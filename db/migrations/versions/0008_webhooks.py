@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("data", JSONB(), nullable=False),
         sa.Column("state", sa.Text(), server_default="waiting", nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("spent", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("refused", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("token", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
