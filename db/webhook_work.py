@@ -26,8 +26,11 @@ MOST_TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class WebhookClaim:
-    """A delivery to be made now. ``secrets`` are one or two; ``number`` counts every attempt,
-    ``refused`` those that were not taken since it was last asked for: a control that died costs the receiver none."""
+    """A delivery to be made now. ``secrets`` are one or two.
+
+    ``number`` counts every attempt, ``refused`` those that were not taken since it was last asked for: a control that
+    died costs the receiver none.
+    """
 
     webhook_id: UUID
     id: UUID

@@ -39,6 +39,13 @@ def tried(api: Api, code: str | None) -> int:
     return len(claims)
 
 
+def ended(api: Api, shade: int) -> str:
+    """A scan of a picture of its own that has ended."""
+    scan = api.scan(content=jpeg(shade=shade))
+    api.work()
+    return scan
+
+
 def test_the_secret_is_shown_once(api: Api) -> None:
     webhook = made(api, description="the lab")
     assert webhook["secret"].startswith("whsec_") and len(webhook["secret"]) == 6 + 44
@@ -136,11 +143,9 @@ def test_a_tenant_has_so_many_and_no_more(api: Api) -> None:
 
 def test_the_log_of_deliveries_comes_in_pages_and_by_state(api: Api) -> None:
     path = f"/v1/webhooks/{made(api)['id']}/deliveries"
-    scans = [api.scan(content=jpeg(shade=60 * n)) for n in range(3)]
-    api.work()
+    scans = [ended(api, 60 * n) for n in range(3)]
     assert tried(api, None) == 3
-    api.scan(content=jpeg(shade=250))
-    api.work()
+    ended(api, 250)
     assert tried(api, "WEBHOOK_NOT_TAKEN") == 1
     first = api.call("GET", f"{path}?limit=3").json
     rest = api.call("GET", f"{path}?limit=3&cursor={first['next_cursor']}").json
@@ -161,8 +166,7 @@ def test_the_log_of_deliveries_comes_in_pages_and_by_state(api: Api) -> None:
 def test_figures_of_webhooks_are_served(api: Api) -> None:
     made(api)
     for shade in (10, 200):
-        api.scan(content=jpeg(shade=shade))
-    api.work()
+        ended(api, shade)
     with api.here.database.begin() as connection:
         (claim,) = webhook_work.claim(connection, 1, 1, 30)
         webhook_work.finish(connection, claim, Tried(200, None, 1))
