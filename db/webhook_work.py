@@ -160,16 +160,19 @@ _FINISH = """
 
 def forget(connection: sa.Connection, days: int, page: int = 1_000) -> int:
     """Remove a page of deliveries that are older than ``days``, or whose webhook was deleted; how many there were."""
-    return len(rows(connection, _FORGET, days=days, page=page))
+    return len(rows(connection, _FORGET, days=days, last=UUID(int=2**128 - 1), page=page))
 
 
 _FORGET = """
     DELETE FROM webhook_delivery d USING (
         SELECT o.webhook_id, o.id FROM webhook w CROSS JOIN LATERAL (
-            SELECT webhook_id, id, created_at FROM webhook_delivery WHERE webhook_id = w.id ORDER BY id LIMIT :page) o
-        WHERE w.deleted_at IS NOT NULL OR o.created_at < clock_timestamp() - make_interval(days => CAST(:days AS int))
+            SELECT webhook_id, id FROM webhook_delivery
+            WHERE webhook_id = w.id AND id < CASE WHEN w.deleted_at IS NULL
+                THEN (SELECT uuidv7(make_interval(days => -CAST(:days AS int)))) ELSE CAST(:last AS uuid) END
+            ORDER BY id LIMIT :page) o
         LIMIT :page) old
     WHERE d.webhook_id = old.webhook_id AND d.id = old.id RETURNING 1"""
+"""Ids are in the order of time, so what is old stands first in the index."""
 
 
 def figures(connection: sa.Connection) -> dict[str, float]:

@@ -247,6 +247,17 @@ def test_a_delivery_is_claimed_once_and_a_webhook_never_takes_more_than_its_shar
     assert len(claimed(mill, each=4)) == (1 if first[0].webhook_id == busy else 0)
 
 
+def test_two_controls_claim_at_once_without_waiting_for_each_other(mill: Mill) -> None:
+    made(mill)
+    for n in range(6):
+        scanned(mill, f"{n}")
+    with mill.database.begin() as connection:
+        first = webhook_work.claim(connection, 3, 3, 30)
+        second = claimed(mill, each=3)
+    assert (len(first), len(second)) == (3, 3)
+    assert len({each.id for each in [*first, *second]}) == 6
+
+
 def test_a_webhook_that_fails_is_tried_one_by_one(mill: Mill) -> None:
     made(mill)
     for n in range(3):
@@ -352,7 +363,7 @@ def test_old_deliveries_and_those_of_deleted_webhooks_are_removed_in_pages(mill:
     for n in range(3):
         scanned(mill, f"{n}")
     mill.execute(
-        """UPDATE webhook_delivery SET created_at = clock_timestamp() - interval '31 days'
+        """UPDATE webhook_delivery SET id = uuidv7(interval '-31 days')
            WHERE id = (SELECT id FROM webhook_delivery WHERE webhook_id = :id ORDER BY id LIMIT 1)""",
         id=kept,
     )
