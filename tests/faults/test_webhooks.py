@@ -1,4 +1,4 @@
-"""Controls that are killed in the middle of sending: every scan's end arrives, under one id, and is noted once."""
+"""Controls that are killed while they send, and a worker while it ends scans: every end arrives, under one id, noted once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from db import webhooks
+from tests.invariants import violations
 from tests.servers.receiver import Message, Receiver, receiving
 from tests.stack import Stack, running, until
 
@@ -61,7 +62,12 @@ def test_every_end_arrives_though_controls_are_killed_while_they_send(
     ids = [
         stack.submit(tenant, f"picture {n}".encode(), system="obedient", options={"name": str(n)}) for n in range(24)
     ]
-    stack.wait(tenant, ids, 90)
+    until(lambda: stack.unfinished(ids) < len(ids), 60, stack.last_words)
+    stack.kill("worker")
+    stack.start("worker", "--slots", "2", "--allow-cpu")
+    stack.start("control")  # it re-opens what the worker held
+    until(lambda: stack.unfinished(ids) == 0, 90, stack.last_words)
+    stack.kill("control")
     for number, point in enumerate(POINTS * 2, 1):
         stack.start("control", SCANMILL_FAULT_PLAN=plan(tmp_path, point, number))
         until(lambda: stack.processes["control"].poll() is not None, 60, stack.last_words)
@@ -75,6 +81,7 @@ def test_every_end_arrives_though_controls_are_killed_while_they_send(
     with stack.database.begin() as connection:
         log = webhooks.deliveries(connection, tenant, webhook.id)
     assert len(log) == len(ids) and {str(each.id) for each in log} == {delivery for _, delivery in of_scan}
+    assert violations(stack.database, settled=True) == []
     assert sum(each.attempts > len(each.tries) for each in log) >= len(POINTS), "lost attempts are counted"
 
 
