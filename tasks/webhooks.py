@@ -21,7 +21,7 @@ from db import webhook_work
 from db.session import Database
 from db.webhook_events import TEST_EVENT
 from db.webhook_work import Tried, WebhookClaim
-from pipeline.errors import ScanmillError, StorageUnavailable, WebhookGone, WebhookNotTaken
+from pipeline.errors import WEBHOOK_GONE, WEBHOOK_NOT_TAKEN, ScanmillError, StorageUnavailable
 from pipeline.faults import fp
 from storage.pinned import Resolver, system_resolver
 from storage.post import post
@@ -103,7 +103,7 @@ class WebhookSender:
             code=code,
             duration_ms=round((time.monotonic() - started) * 1000),
             again_in_s=None if code is None else again_in_s(claim, code),
-            gone=code == WebhookGone.code and claim.type != TEST_EVENT,
+            gone=code == WEBHOOK_GONE and claim.type != TEST_EVENT,
         )
         fp("webhook.after_send")
         try:
@@ -116,20 +116,17 @@ class WebhookSender:
 
     def _attempt(self, claim: WebhookClaim) -> tuple[int | None, str | None]:
         """The receiver's status, if it answered, and a code if it did not take it. Nothing of its answer is kept."""
-        status: int | None = None
         try:
             body = payload(claim)
             status = post(claim.url, body, headers(claim, body), self._rules, resolve=self._resolve)
-            if status == GONE:
-                raise WebhookGone
-            if not 200 <= status < 300:
-                raise WebhookNotTaken
         except ScanmillError as error:
-            return status, error.code
+            return None, error.code
         except Exception:
             log.exception("an attempt of webhook %s failed", claim.webhook_id)
-            return status, ScanmillError.code
-        return status, None
+            return None, ScanmillError.code
+        if 200 <= status < 300:
+            return status, None
+        return status, WEBHOOK_GONE if status == GONE else WEBHOOK_NOT_TAKEN
 
     def _forget(self) -> None:
         if time.monotonic() - self._forgot < FORGET_EVERY_S:
@@ -176,6 +173,6 @@ def _signatures(secrets: Iterable[str], message_id: str, now: datetime, body: by
 
 def again_in_s(claim: WebhookClaim, code: str) -> float | None:
     """Seconds until the next attempt; None after the last one, for a test, and for a receiver that wants no more."""
-    if claim.type == TEST_EVENT or code == WebhookGone.code or claim.refused >= len(AGAIN_S):
+    if claim.type == TEST_EVENT or code == WEBHOOK_GONE or claim.refused >= len(AGAIN_S):
         return None
     return AGAIN_S[claim.refused] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  no secret

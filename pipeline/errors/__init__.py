@@ -124,9 +124,7 @@ from pipeline.errors.versions import (
 from pipeline.errors.webhooks import (
     TooManyWebhooks,
     WebhookDisabled,
-    WebhookGone,
     WebhookNeedsHttps,
-    WebhookNotTaken,
 )
 
 __all__ = [
@@ -135,6 +133,8 @@ __all__ = [
     "SWITCHED_OFF",
     "UPSTREAM_NOT_OK",
     "WEBHOOK_FAILING",
+    "WEBHOOK_GONE",
+    "WEBHOOK_NOT_TAKEN",
     "AlreadyCurrent",
     "AlreadyFinished",
     "AmbiguousVersion",
@@ -233,9 +233,7 @@ __all__ = [
     "VerificationTimeout",
     "VersionTaken",
     "WebhookDisabled",
-    "WebhookGone",
     "WebhookNeedsHttps",
-    "WebhookNotTaken",
     "WorkerDiskFull",
     "taxonomy",
 ]
@@ -244,12 +242,16 @@ UPSTREAM_NOT_OK = "UPSTREAM_NOT_OK"
 SWITCHED_OFF = "SWITCHED_OFF"
 CANCELLED = "CANCELLED"
 WEBHOOK_FAILING = "WEBHOOK_FAILING"
+WEBHOOK_GONE = "WEBHOOK_GONE"
+WEBHOOK_NOT_TAKEN = "WEBHOOK_NOT_TAKEN"
 
 PLAIN_CODES = {
     UPSTREAM_NOT_OK: "An earlier stage that this one needs did not end well.",
     SWITCHED_OFF: "The stage was switched off for this scan.",
     CANCELLED: "The scan was cancelled.",
     WEBHOOK_FAILING: "Every delivery to the webhook failed for three days, so it was disabled.",
+    WEBHOOK_GONE: "The webhook's receiver answered 410: it wants no more, so it was disabled.",
+    WEBHOOK_NOT_TAKEN: "The webhook's receiver did not answer with a status from 200 to 299.",
 }
 
 

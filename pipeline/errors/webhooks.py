@@ -1,8 +1,8 @@
-"""What is wrong with a webhook: refusals of the API, and what a receiver answered."""
+"""What is wrong with a request about webhooks."""
 
 from __future__ import annotations
 
-from pipeline.errors.families import OutsideError, RequestError
+from pipeline.errors.families import RequestError
 
 
 class WebhookNeedsHttps(RequestError, status=400):
@@ -15,11 +15,3 @@ class WebhookDisabled(RequestError, status=409):
 
 class TooManyWebhooks(RequestError, status=409):
     """There are as many webhooks as one tenant may have."""
-
-
-class WebhookNotTaken(OutsideError, retryable=True):
-    """The receiver did not answer with a status from 200 to 299."""
-
-
-class WebhookGone(OutsideError):
-    """The receiver answered 410: it wants no more."""
