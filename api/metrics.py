@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from api.webhook_metrics import WebhookMetrics
 from pipeline.contracts import ScanStatus
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -38,10 +39,13 @@ class Metrics:
             multiprocess_mode="livesum", registry=self.registry,
         )  # fmt: skip
 
-    def page(self, scans: Mapping[str, int] | None, trainings: Mapping[str, int]) -> bytes:
+    def page(
+        self, scans: Mapping[str, int] | None, trainings: Mapping[str, int], webhooks: Mapping[str, float]
+    ) -> bytes:
         """The scrape. ``scans``, ``trainings``: count per status; None for scans when the database is away."""
         registry = CollectorRegistry()
         registry.register(_Ledger(scans, trainings))
+        registry.register(WebhookMetrics(webhooks))
         own: CollectorRegistry = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by api/gunicorn_conf.py, read by prometheus_client too
             own = CollectorRegistry()

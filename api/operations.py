@@ -12,6 +12,7 @@ from api.scan_operations import SCAN_OPERATIONS
 from api.schemas import listed, ref
 from api.skincare.operations import SKINCARE_OPERATIONS
 from api.training_operations import TRAINING_OPERATIONS
+from api.webhook_operations import WEBHOOK_OPERATIONS
 from pipeline import errors
 
 _SIGNED = tuple(
@@ -142,5 +143,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *SKINCARE_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
+    *WEBHOOK_OPERATIONS,
     *_OTHERS,
 )

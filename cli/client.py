@@ -164,14 +164,14 @@ class Client:
         except httpx.TransportError as error:
             raise Unreachable(f"the answer of {self._http.base_url} broke off: {error}") from error
 
-    def send(self, method: str, path: str, *, hold_s: float = 0, **request: Any) -> httpx.Response:
-        """Send, trying again while the service is away or overloaded. Only for requests that are safe to repeat."""
+    def send(self, method: str, path: str, *, hold_s: float = 0, once: bool = False, **request: Any) -> httpx.Response:
+        """Send, trying again while the service is away or overloaded; ``once`` for requests that are not safe to repeat."""
         timeout = httpx.Timeout(self._http.timeout.connect, read=(self._http.timeout.read or 30.0) + hold_s)
         for attempt in range(_TRIES):
             try:
                 response = self._http.request(method, path, timeout=timeout, **request)
             except httpx.TransportError as error:
-                if attempt >= _TRIES_UNANSWERED - 1:
+                if once or attempt >= _TRIES_UNANSWERED - 1:
                     raise Unreachable(
                         f"no answer from {self._http.base_url}: {error or type(error).__name__}"
                     ) from error
@@ -180,7 +180,7 @@ class Client:
             if response.is_success:
                 return response
             refusal = ApiError.of(response)
-            if attempt == _TRIES - 1 or response.status_code not in _TRY_AGAIN:
+            if once or attempt == _TRIES - 1 or response.status_code not in _TRY_AGAIN:
                 raise refusal
             time.sleep(min(refusal.retry_after_s or 0.2 * 2**attempt, _LONGEST_PAUSE_S))
         raise AssertionError("the loop returns or raises")

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from db.scans import cancel_all
 from db.sql import rows, run
+from db.webhook_events import TELL_BATCHES
 
 BUDGET_SPENT = "FAILURE_BUDGET_SPENT"
 
@@ -58,17 +59,22 @@ def cancel_page(connection: sa.Connection, batch_id: UUID | None = None, limit: 
 
 
 def finish(connection: sa.Connection) -> int:
-    """End finalised batches of which no scan is open; how many ended.
+    """End finalised batches of which no scan is open, and tell webhooks of it; how many ended.
 
     A rejected scan is an answer. Failed, partial and cancelled ones make a batch ``partial``.
     """
-    return run(
+    ended = rows(
         connection,
-        f"""UPDATE batch b SET finished_at = clock_timestamp(), paused_at = NULL,
+        f"""WITH ended AS (
+            UPDATE batch b SET finished_at = clock_timestamp(), paused_at = NULL,
                 state = CASE WHEN b.code IS NOT NULL THEN 'failed'
                              WHEN b.cancel_requested_at IS NOT NULL THEN 'cancelled'
                              WHEN s.short > 0 THEN 'partial' ELSE 'succeeded' END
             FROM ({_SUMS}) s
-            WHERE b.id = s.id AND b.finalised_at IS NOT NULL AND s.open = 0""",  # noqa: S608
+            WHERE b.id = s.id AND b.finalised_at IS NOT NULL AND s.open = 0
+            RETURNING b.id, b.tenant_id, b.pipeline_id, b.state, b.code, b.finished_at
+        ), told_webhooks AS ({TELL_BATCHES})
+        SELECT id FROM ended""",  # noqa: S608
         ids=_held(connection),
     )
+    return len(ended)

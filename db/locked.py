@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from db import pipelines
 from db.pipelines import StageSpec
 from db.sql import records, rows, run
+from db.webhook_events import TELL_SCANS
 from pipeline.contracts import RunState, ScanStatus
 from pipeline.progress import Ending
 
@@ -137,17 +138,19 @@ _LOAD_RUNS = """
 
 
 def store(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> None:
-    """Write back what changed, in one statement: runs, events, the scans' own status, and notes for the counts."""
+    """Write back what changed, in one statement: runs, events, status, notes for the counts, and for webhooks."""
     moved = [_run_row(each) for scan in scans.values() for each in scan.runs.values() if each.moved]
     events = [event for scan in scans.values() for event in scan.events]
+    ends = _end_rows(scans)
     if moved or events:
         run(
             connection,
-            _STORE,
+            _STORE_ENDS if ends else _STORE,
             runs=records(moved),
             events=records(events),
             scans=records(_scan_rows(scans)),
             deltas=records(_delta_rows(scans)),
+            ends=records(ends),
         )
 
 
@@ -171,6 +174,22 @@ def _scan_rows(scans: Mapping[UUID, LockedScan]) -> list[dict[str, object]]:
     ]
 
 
+def _end_rows(scans: Mapping[UUID, LockedScan]) -> list[dict[str, object]]:
+    """Scans that end now, as ``TELL_SCANS`` reads them."""
+    return [
+        {
+            "id": s.id,
+            "status": str(s.status),
+            "code": s.code,
+            "tenant_id": s.tenant_id,
+            "batch_id": s.batch_id,
+            "pipeline_id": s.pipeline_id,
+        }
+        for s in scans.values()
+        if s.status_was is not None and s.status.terminal
+    ]
+
+
 def _delta_rows(scans: Mapping[UUID, LockedScan]) -> list[dict[str, object]]:
     """Changes of status, as −1 of the old one and +1 of the new one."""
     deltas: dict[tuple[str, str | None, str], int] = defaultdict(int)
@@ -186,7 +205,7 @@ def _delta_rows(scans: Mapping[UUID, LockedScan]) -> list[dict[str, object]]:
     ]
 
 
-_STORE = """
+_CHANGES = """
     WITH moved AS (
         UPDATE stage_run r SET
             state = m.state, code = m.code, work = m.work, waits_for = m.waits_for,
@@ -204,9 +223,12 @@ _STORE = """
         INSERT INTO count_delta (tenant_id, batch_id, status, delta)
         SELECT tenant_id, batch_id, status, delta
         FROM jsonb_to_recordset(CAST(:deltas AS jsonb)) AS d(tenant_id uuid, batch_id uuid, status text, delta bigint)
-    )
+    )"""
+_SCANS = """
     UPDATE scan SET status = m.status, code = m.code, event_seq = m.seq,
         started_at = CASE WHEN m.status <> 'queued' THEN coalesce(started_at, clock_timestamp()) END,
         finished_at = CASE WHEN m.ended THEN coalesce(finished_at, clock_timestamp()) END
     FROM jsonb_to_recordset(CAST(:scans AS jsonb)) AS m(id uuid, status text, code text, seq bigint, ended boolean)
     WHERE scan.id = m.id"""
+_STORE = _CHANGES + _SCANS
+_STORE_ENDS = f"{_CHANGES}, told_webhooks AS (\n        {TELL_SCANS}\n    ){_SCANS}"

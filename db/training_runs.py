@@ -15,6 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from db.sql import records, rows, run
+from db.webhook_events import tell_trainings
 from pipeline.errors import AlreadyFinished, IdempotencyConflict, NotFinished, TrainingUnavailable, UnknownRecipe
 
 STATES = ("queued", "running", "interrupted", "succeeded", "failed", "cancelled")
@@ -165,6 +166,7 @@ def cancel(connection: sa.Connection, tenant_id: UUID, run_id: UUID) -> Training
         id=run_id,
     )
     assert changed is not None
+    tell_trainings(connection, [run_id] if changed.ended else [])
     return changed
 
 

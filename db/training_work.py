@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from db.sql import row, rows, run
+from db.webhook_events import tell_trainings
 
 MOST_DEATHS = 3
 """Times a run may lose its worker or its process before it fails; being handed back costs nothing."""
@@ -138,6 +139,7 @@ def finish(connection: sa.Connection, held: TrainingClaim, end: End) -> str | No
         files=None if end.files is None else json.dumps(dict(end.files)),
         versions=json.dumps([dict(each) for each in end.versions]),
     )
+    tell_trainings(connection, [held.id] if ended else [])
     return str(ended.state) if ended else None
 
 
@@ -158,7 +160,9 @@ def expire(connection: sa.Connection) -> list[UUID]:
 
 
 def _let_go(connection: sa.Connection, which: str, *, died: bool, **parameters: object) -> Sequence[sa.Row[Any]]:
-    return rows(connection, _LET_GO.format(which=which), deaths=int(died), most=MOST_DEATHS, **parameters)
+    changed = rows(connection, _LET_GO.format(which=which), deaths=int(died), most=MOST_DEATHS, **parameters)
+    tell_trainings(connection, [each.id for each in changed if each.state != "interrupted"])
+    return changed
 
 
 _LET_GO = """

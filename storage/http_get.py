@@ -1,4 +1,4 @@
-"""One GET over a connected socket: parsed strictly (h11), bounded in bytes and in time, nothing decoded, nothing kept."""
+"""One GET over a connected socket: bounded in bytes and in time, nothing decoded, nothing kept."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ import h11
 from pipeline.errors import (
     FileTooLarge,
     UrlContentEncodingNotAllowed,
-    UrlFetchFailed,
     UrlHttpStatus,
     UrlLengthMismatch,
     UrlTimeout,
 )
 from storage.deadline import Deadline
+from storage.http_exchange import Exchange, named_errors
 from storage.settings import FetchSettings
 from storage.url_rules import Url
 
-_MOST_HEAD_BYTES = 32 * 1024
-_MOST_HEADERS = 128
-_PIECE = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_HEADERS = [("User-Agent", "scanmill"), ("Accept", "image/*"), ("Accept-Encoding", "identity"), ("Connection", "close")]
+_HEADERS = [("Accept", "image/*"), ("Accept-Encoding", "identity")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,57 +35,23 @@ def get(connection: socket.socket, url: Url, settings: FetchSettings, deadline: 
 
     Raises UrlHttpStatus, UrlContentEncodingNotAllowed, UrlLengthMismatch, FileTooLarge, UrlTimeout, UrlFetchFailed.
     """
-    try:
-        return _Exchange(connection, settings, deadline).run(url)
-    except h11.RemoteProtocolError as error:
-        raise UrlFetchFailed(f"{url.host} does not speak HTTP: {error}") from error
-    except TimeoutError as error:
-        raise UrlTimeout(f"{url.host} was silent") from error
-    except OSError as error:
-        raise UrlFetchFailed(f"{url.host} hung up: {error}") from error
+    with named_errors(url):
+        return _Get(connection, settings, deadline).run(url)
 
 
-class _Exchange:
-    def __init__(self, connection: socket.socket, settings: FetchSettings, deadline: Deadline) -> None:
-        self._connection = connection
-        self._settings = settings
-        self._deadline = deadline
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
-
+class _Get(Exchange):
     def run(self, url: Url) -> bytes | Redirect:
         head_due = self._deadline.within(self._settings.fetch_head_s)
-        self._ask(url, head_due)
-        answer = self._head(head_due)
-        headers = [(name.decode(), value.decode("latin-1")) for name, value in answer.headers]
-        if len(headers) > _MOST_HEADERS:
-            raise UrlFetchFailed(f"{len(headers)} headers")
+        self.ask(url, "GET", _HEADERS, b"", head_due)
+        status, headers = self.head(head_due)
         locations = _values(headers, "location")
-        if answer.status_code in _REDIRECTS and len(locations) == 1:
+        if status in _REDIRECTS and len(locations) == 1:
             return Redirect(locations[0])
-        if answer.status_code != 200:
-            raise UrlHttpStatus(str(answer.status_code))
+        if status != 200:
+            raise UrlHttpStatus(str(status))
         if any(value.lower() != "identity" for value in _values(headers, "content-encoding")):
             raise UrlContentEncodingNotAllowed
         return self._body(_values(headers, "content-length"))
-
-    def _ask(self, url: Url, due: Deadline) -> None:
-        request = h11.Request(method="GET", target=url.target, headers=[("Host", url.authority), *_HEADERS])
-        self._connection.settimeout(due.left("the request"))
-        self._connection.sendall((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
-
-    def _head(self, due: Deadline) -> h11.Response:
-        """The answer's head. Provisional answers before it count towards its bytes and its time."""
-        received = 0
-        while True:
-            event = self._http.next_event()
-            if isinstance(event, h11.Response):
-                return event
-            if event is h11.NEED_DATA:
-                if received > _MOST_HEAD_BYTES:
-                    raise UrlFetchFailed("an endless head")
-                received += self._receive(due.left("the head of the answer"))
-            elif not isinstance(event, h11.InformationalResponse):
-                raise UrlFetchFailed("no answer")
 
     def _body(self, length: list[str]) -> bytes:
         declared = int(length[0]) if length else None
@@ -113,18 +76,12 @@ class _Exchange:
         """Bytes received, at the latest when the window of the pace closes: 0 at the end of the connection."""
         while True:
             try:
-                count = self._receive(min(self._deadline.left("the body"), pace.left()))
+                count = self.receive(min(self._deadline.left("the body"), pace.left()))
             except TimeoutError:
                 pace.count(0)
                 continue
             pace.count(count)
             return count
-
-    def _receive(self, timeout: float) -> int:
-        self._connection.settimeout(timeout)
-        piece = self._connection.recv(_PIECE)
-        self._http.receive_data(piece)
-        return len(piece)
 
 
 class _Pace:

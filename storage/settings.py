@@ -99,7 +99,7 @@ def _networks(words: frozenset[str]) -> frozenset[str]:
     return words
 
 
-_Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
+Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 
 class FetchSettings(BaseSettings):
@@ -107,11 +107,11 @@ class FetchSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SCANMILL_", extra="ignore", hide_input_in_errors=True)
 
-    url_allow: _Words = Field(
+    url_allow: Words = Field(
         default=frozenset(),
         description="host or host:port, by commas, fetched in spite of its address and port; no port means 80 and 443.",
     )
-    url_deny: Annotated[_Words, AfterValidator(_networks)] = Field(
+    url_deny: Annotated[Words, AfterValidator(_networks)] = Field(
         default=frozenset(), description="Networks (CIDR), by commas, that are refused too: your own public ranges."
     )
     url_ports: Annotated[frozenset[int], NoDecode, BeforeValidator(_split)] = Field(

@@ -43,6 +43,9 @@ ALWAYS = {
         WHERE r.state IN ('ready', 'leased', 'ok', 'abstained', 'rejected', 'failed')
           AND (ns.name = ANY(st.needs) AND n.state <> 'ok'
                OR ns.name = ANY(st.optional) AND n.state IN ('blocked', 'ready', 'leased'))""",
+    "I6 a webhook is told of an end that happened, and as it happened": """
+        SELECT d.id FROM webhook_delivery d JOIN scan s ON d.about = 'scan ' || s.id
+        WHERE s.finished_at IS NULL OR (d.type, d.data ->> 'code') IS DISTINCT FROM ('scan.' || s.status, s.code)""",
     "I4 one result per fingerprint and profile": """
         SELECT tenant_id, work FROM result GROUP BY tenant_id, work, profile HAVING count(*) > 1""",
     "I4 an answer has its result, and says the same": """

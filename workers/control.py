@@ -1,7 +1,7 @@
 """``scanmill control``: publishes the pipelines, then turns once a second. Two may run.
 
 A second thread sees to models: it fills storage from the packs and settles promotions, which may take a minute each.
-A third removes files whose time is over.
+A third removes files whose time is over, a fourth sees to webhooks (``tasks/webhooks.py``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from tasks.queue import Doorbell
 from tasks.registry import pipelines
 from tasks.settings import TaskSettings
 from tasks.verify import Job, Verdict, verify
+from tasks.webhook_settings import WebhookSettings
+from tasks.webhooks import WebhookSender
 from workers import logs
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,9 @@ def main(settings: TaskSettings | None = None) -> None:
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
     sweeping = (database, storage, settings.debug_lifetime_s, stopping)
     threading.Thread(target=retention.keep_sweeping, args=sweeping, name="retention", daemon=True).start()
+    sender = WebhookSender(database, WebhookSettings())
+    webhooks = threading.Thread(target=sender.run, args=(stopping,), name="webhooks", daemon=True)
+    webhooks.start()
     known, published = tuned(pipelines(settings.extra_pipelines)), False
     while not stopping.is_set():
         try:
@@ -64,6 +69,7 @@ def main(settings: TaskSettings | None = None) -> None:
             log.warning("the ledger is away: %s", error.code)
             stopping.wait(AWAY_S)
         stopping.wait(TURN_S)
+    webhooks.join()
     bell.close()
 
 

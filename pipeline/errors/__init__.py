@@ -124,12 +124,20 @@ from pipeline.errors.versions import (
     VerificationTimeout,
     VersionTaken,
 )
+from pipeline.errors.webhooks import (
+    TooManyWebhooks,
+    WebhookDisabled,
+    WebhookNeedsHttps,
+)
 
 __all__ = [
     "CANCELLED",
     "PLAIN_CODES",
     "SWITCHED_OFF",
     "UPSTREAM_NOT_OK",
+    "WEBHOOK_FAILING",
+    "WEBHOOK_GONE",
+    "WEBHOOK_NOT_TAKEN",
     "AlreadyCurrent",
     "AlreadyFinished",
     "AmbiguousVersion",
@@ -196,6 +204,7 @@ __all__ = [
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
+    "TooManyWebhooks",
     "TrainingClassMissing",
     "TrainingDataInvalid",
     "TrainingDataMissing",
@@ -229,6 +238,8 @@ __all__ = [
     "VerificationCrashed",
     "VerificationTimeout",
     "VersionTaken",
+    "WebhookDisabled",
+    "WebhookNeedsHttps",
     "WorkerDiskFull",
     "taxonomy",
 ]
@@ -236,11 +247,17 @@ __all__ = [
 UPSTREAM_NOT_OK = "UPSTREAM_NOT_OK"
 SWITCHED_OFF = "SWITCHED_OFF"
 CANCELLED = "CANCELLED"
+WEBHOOK_FAILING = "WEBHOOK_FAILING"
+WEBHOOK_GONE = "WEBHOOK_GONE"
+WEBHOOK_NOT_TAKEN = "WEBHOOK_NOT_TAKEN"
 
 PLAIN_CODES = {
     UPSTREAM_NOT_OK: "An earlier stage that this one needs did not end well.",
     SWITCHED_OFF: "The stage was switched off for this scan.",
     CANCELLED: "The scan was cancelled.",
+    WEBHOOK_FAILING: "Every delivery to the webhook failed for three days, so it was disabled.",
+    WEBHOOK_GONE: "The webhook's receiver answered 410: it wants no more, so it was disabled.",
+    WEBHOOK_NOT_TAKEN: "The webhook's receiver did not answer with a status from 200 to 299.",
 }
 
 

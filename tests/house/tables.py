@@ -22,6 +22,7 @@ from api.metrics import Metrics
 from api.metrics import _Ledger as LedgerMetrics
 from api.operations import OPERATIONS
 from api.rescat.words import CODES
+from api.webhook_metrics import WebhookMetrics
 from cli.main import VERBS
 from pipeline import errors
 from pipeline.setting_names import SEED_NAMES
@@ -156,7 +157,8 @@ def rows() -> list[tuple[str, str, str, str, str]]:
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = ", ".join(f"`{label}`" for label in collector._labelnames) or "–"
             found.append((name, family.type, labels, family.documentation, where))
-    for family in LedgerMetrics({"succeeded": 0}, {"queued": 0}).collect():
+    webhooks = WebhookMetrics({"delivered": 0.0, "failed": 0.0, "waiting_s": 0.0})
+    for family in (*LedgerMetrics({"succeeded": 0}, {"queued": 0}).collect(), *webhooks.collect()):
         labels = ", ".join(
             f"`{label}`" for label in sorted({key for sample in family.samples for key in sample.labels})
         )

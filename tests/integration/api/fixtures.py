@@ -16,7 +16,7 @@ from tests.integration.api.server import Server
 EMPTY = """DELETE FROM batch_item; DELETE FROM batch; DELETE FROM event; DELETE FROM stage_run; DELETE FROM idempotency_key; DELETE FROM result_artifact;
 DELETE FROM result; DELETE FROM artifact; DELETE FROM scan; DELETE FROM api_key; DELETE FROM worker;
 DELETE FROM count_delta; DELETE FROM scan_count; DELETE FROM training_run; DELETE FROM training_recipe;
-DELETE FROM tenant;
+DELETE FROM webhook_delivery; DELETE FROM webhook; DELETE FROM tenant;
 DELETE FROM model_promotion; DELETE FROM model_request; DELETE FROM model_version"""
 
 

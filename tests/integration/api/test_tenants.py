@@ -34,6 +34,8 @@ def foreign_scan(api: Api) -> dict[str, str]:
         "key_id": api.tokens["b"].split("_")[1],
         "training_id": foreign_training(api),
         "batch_id": foreign_batch(api),
+        "webhook_id": foreign_webhook(api),
+        "delivery_id": MISSING,
         "other_id": MISSING,
     }
 
@@ -41,6 +43,14 @@ def foreign_scan(api: Api) -> dict[str, str]:
 def foreign_batch(api: Api) -> str:
     """A batch of tenant b."""
     return str(api.call("POST", "/v1/batches", "b", json={"name": "secret"}).json["id"])
+
+
+def foreign_webhook(api: Api) -> str:
+    """A webhook of tenant b."""
+    return str(api.call("POST", "/v1/webhooks", "b", json=WEBHOOK).json["id"])
+
+
+WEBHOOK = {"url": "https://hooks.example.com/", "events": ["scan.*"]}
 
 
 def foreign_training(api: Api) -> str:
@@ -116,6 +126,24 @@ def opens_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert api.call("GET", f"/v1/batches/{made}", "b").status_code == 404
     assert api.call("GET", "/v1/batches", "b").json["items"] != []
     assert made not in str(api.call("GET", "/v1/batches", "b").json)
+
+
+def sends_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """A webhook that a makes is not b's, and is not told of b's scans."""
+    made = api.call(method, path, json=WEBHOOK).json["id"]
+    assert api.call("GET", f"/v1/webhooks/{made}", "b").status_code == 404
+    assert made not in str(api.call("GET", "/v1/webhooks", "b").json)
+    assert api.submit("b").json["status"] == "succeeded"
+    assert api.call("GET", f"/v1/webhooks/{made}/deliveries").json["items"] == []
+
+
+def is_no_webhook_of_mine(api: Api, method: str, path: str, mine: str) -> None:
+    """Another's webhook is answered exactly like none at all, and b's stays as it was."""
+    before = api.call("GET", "/v1/webhooks", "b").json
+    body = {"json": {"enabled": False}} if method == "PATCH" else {}
+    foreign, missing = (api.call(method, each, **body) for each in (path, mine))
+    assert problem(foreign) == problem(missing) == (404, "NOT_FOUND")
+    assert api.call("GET", "/v1/webhooks", "b").json == before
 
 
 def is_no_batch_of_mine(api: Api, method: str, path: str, mine: str) -> None:
@@ -202,6 +230,20 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/v1/training/<training_id>/cancel"): is_not_found,
     ("POST", "/v1/training/<training_id>/resume"): is_not_found,
     ("GET", "/v1/training/<training_id>/files/<name>"): is_not_found,
+    ("POST", "/v1/webhooks"): sends_its_own,
+    ("GET", "/v1/webhooks"): sees_nothing,
+    **{
+        (method, f"/v1/webhooks/<webhook_id>{rest}"): is_no_webhook_of_mine
+        for method, rest in (
+            ("GET", ""),
+            ("PATCH", ""),
+            ("DELETE", ""),
+            ("POST", "/rotate"),
+            ("POST", "/test"),
+            ("GET", "/deliveries"),
+            ("POST", "/deliveries/<delivery_id>/redeliver"),
+        )
+    },
     ("GET", "/v1/system"): counts_nothing,
     **{
         ("GET", path): is_for_everybody
@@ -225,16 +267,14 @@ def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> 
     path, mine = rule.replace("<path:key>", f"t/{api.tenants['b']}/a/x"), rule
     for name, value in ids.items():
         path = path.replace(f"<{name}>", value)
-        mine = mine.replace(
-            f"<{name}>",
-            {"scan_id": MISSING, "training_id": MISSING, "batch_id": MISSING, "key_id": "abc123"}.get(name, value),
-        )
+        mine = mine.replace(f"<{name}>", NOBODYS.get(name, value))
     CASES[case](api, method, path, mine)
     scan = api.call("GET", f"/v1/scans/{ids['scan_id']}", "b").json
     assert scan["status"] == "succeeded"
     assert api.call("GET", "/v1/keys", "b").status_code == 200
 
 
+NOBODYS = {**dict.fromkeys(("scan_id", "training_id", "batch_id", "webhook_id"), MISSING), "key_id": "abc123"}
 KEYED = [operation for operation in OPERATIONS if operation.scope]
 
 
@@ -247,6 +287,8 @@ def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> No
         .replace("<training_id>", MISSING)
         .replace("<batch_id>", MISSING)
         .replace("<other_id>", MISSING)
+        .replace("<webhook_id>", MISSING)
+        .replace("<delivery_id>", MISSING)
     )
     assert problem(api.call(operation.method, path, None)) == (401, "UNAUTHENTICATED")
     others = [f"a {scope}" for scope in ("scans:read", "scans:write", "admin") if scope != operation.scope]
