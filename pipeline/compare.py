@@ -58,7 +58,7 @@ def compare(before: Json, after: Json) -> Change:
         {
             region: distance(found[region]["probabilities"], then[region]["probabilities"])
             for region, pair in labels.items()
-            if None not in pair
+            if None not in pair and all("probabilities" in each[region] for each in (found, then))
         },
         iou(one, other) if one and other else None,
     )

@@ -117,7 +117,30 @@ class SkinHairSettings(BaseSettings):
         return pipeline.changed(changes).without(set() if self.debug else {"capture_debug"})
 
 
-TUNING: Final = {System.CAT_FACE: CatFaceSettings, System.SKIN_HAIR: SkinHairSettings}
+class ThermalSettings(BaseSettings):
+    """What may be changed about ``thermal``."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_THERMAL_", extra="ignore", env_ignore_empty=True)
+
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Score from which on a picture is anomalous; none: 0.5. Bands do not depend on it"
+    )
+    bands: tuple[float, float, float] | None = Field(
+        None, description="Scores at which Potential, Overloway and Faulty begin, as a JSON list; none: [0.3, 0.5, 0.8]"
+    )
+
+    def tune(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline as this installation wants it."""
+        wanted = {"threshold": self.threshold, "starts": self.bands}
+        changes = {name: value for name, value in wanted.items() if value is not None}
+        return pipeline.changed({"detect_anomalies": changes})
+
+
+TUNING: Final = {
+    System.CAT_FACE: CatFaceSettings,
+    System.SKIN_HAIR: SkinHairSettings,
+    System.THERMAL: ThermalSettings,
+}
 
 
 def tuned(known: Iterable[Pipeline]) -> list[Pipeline]:

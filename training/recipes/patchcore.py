@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from training import patchcore, served
+from training.anomaly_limits import limits
 from training.budget import Budget
 from training.data import Floats, Part, Picture, decoded, only, pictures, read_mask
 from training.evaluate import Metric, auc
@@ -53,18 +54,13 @@ def train(place: Place, budget: Budget) -> None:
 
 
 def score(place: Place) -> None:
-    """Note what the features are worth on tiles and the memory on thermograms; its threshold is of validation normals."""
+    """Note what the features are worth on tiles and the memory on thermograms; its limits are of validation normals."""
     found = [*judged(place, TILES), *judged(place, THERMOGRAMS)]
     place.note("patches", "patch_features", found)
     memory = remembered(place, THERMOGRAMS)
     normals = [item for item in only(pictures(place.data, THERMOGRAMS), "validation") if normal(item)]
-    own = patchcore.scores(memory, features(place.out / patches.FILE, normals))[1]
-    place.note(
-        "patchcore",
-        "thermal_patchcore",
-        judged(place, THERMOGRAMS),
-        thresholds={"score": round(patchcore.threshold(own), 4)},
-    )
+    own = limits(*patchcore.scores(memory, features(place.out / patches.FILE, normals)))
+    place.note("patchcore", "thermal_patchcore", judged(place, THERMOGRAMS), thresholds=own)
 
 
 def judged(place: Place, dataset: str, part: Part = "test") -> list[Metric]:

@@ -1,0 +1,63 @@
+"""A report of the system ``thermal`` in the words of the service that it grew from. Stdlib only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+BANDS: Final = ("Normal", "Potential", "Overloway", "Faulty")
+TYPES: Final = ("Moderate", "Critical")
+WORDS: Final = (("Low", 0.0), ("Medium", 0.2), ("High", 0.5))
+"""What a confidence from that number on is called."""
+DETECTED: Final = "detect_anomalies"
+MODEL: Final = "thermal_patchcore"
+
+
+def analysis(report: Mapping[str, Any], threshold: float | None = None) -> Json:
+    """Rows S4.7 to S4.11 and S4.13 of a report whose picture was judged.
+
+    ``anomaly_score`` 0..1, ``classification`` its band. ``is_anomalous`` compares the score with ``threshold``, the
+    pipeline's own where none is given; bands do not move with it. ``confidence`` is the word for ``confidence_score``.
+    """
+    found = report["anomaly"]
+    limit = found["threshold"] if threshold is None else threshold
+    model = report["stages"][DETECTED]["models"][MODEL]
+    return {
+        "anomaly_score": found["score"],
+        "classification": found["band"],
+        "confidence": [word for word, start in WORDS if found["confidence"] >= start][-1],
+        "confidence_score": found["confidence"],
+        "is_anomalous": found["score"] >= limit,
+        "threshold": limit,
+        "bounding_boxes": [{key: box[key] for key in _BOX} for box in found["boxes"]],
+        "boxes_found": found["boxes_found"],
+        "raw_score": found["raw_score"],
+        "scale": found["scale"],
+        "model_version": model["version"],
+        "model": model,
+        "warnings": report["warnings"],
+    }
+
+
+_BOX: Final = ("x", "y", "width", "height", "confidence", "type")
+
+
+def summary(classes: Iterable[str | None], ended: Iterable[bool]) -> Json:
+    """Counts over the pictures of a batch that add up to all of them: each has a class, no answer, or has not ended.
+
+    ``classes``: each picture's band, None where it has none; ``ended``: whether it has ended.
+    """
+    pairs = list(zip(classes, ended, strict=True))
+    counts = {band: sum(name == band for name, _ in pairs) for band in BANDS}
+    without = {
+        "without_answer": sum(name is None and over for name, over in pairs),
+        "pending": sum(name is None and not over for name, over in pairs),
+    }
+    return {
+        "total_images": len(pairs),
+        "counts": {**counts, **without},
+        "faulty_count": counts["Faulty"],
+        "normal_count": counts["Normal"],
+    }
