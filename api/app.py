@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flask import Flask, Response, request
 
-from api import auth, logs, problems, replies
+from api import auth, cors, logs, problems, replies
 from api.auth import KeyCache
 from api.health import ModelsAtHand
 from api.metrics import Metrics
@@ -67,6 +67,7 @@ def assemble(made: Services, operations: Iterable[Operation] = OPERATIONS) -> Fl
     replies.register(app, https=public.startswith("https:"))
     logs.register(app)
     problems.register(app)
+    cors.register(app, made.settings.origins)
     table = {operation.endpoint: operation for operation in operations}
     made.openapi = document(table.values(), version())
     for operation in table.values():

@@ -91,9 +91,13 @@ def _uploaded(here: Services, tenant_id: UUID) -> NewItem:
         raise invalid("file", "a multipart request carries exactly one file")
     given: dict[str, Any] = {"custom_id": form.fields.get("custom_id", form.upload.filename)}
     given |= {name: object_in(form.fields[name], name) for name in ("options", "fields") if name in form.fields}
-    line = _line(given, "custom_id")
+    return stored(here, tenant_id, _line(given, "custom_id"), form.upload)
+
+
+def stored(here: Services, tenant_id: UUID, line: NewItem, upload: Upload) -> NewItem:
+    """The line with its picture in storage, or with the code for which it cannot be one."""
     try:
-        return _stored(here, tenant_id, line, form.upload)
+        return _stored(here, tenant_id, line, upload)
     except InputError as error:
         return replace(line, code=error.code)
 

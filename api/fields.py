@@ -13,6 +13,7 @@ from api.problems import invalid
 from pipeline.contracts import Lane, System
 from pipeline.errors import InvalidJson
 
+_SWITCHES = {True: True, False: False, "true": True, "false": False}
 _LANES = {lane.name.lower(): lane for lane in Lane}
 MOST_ITEMS = 200
 """On a page."""
@@ -64,6 +65,24 @@ def text_of(value: object, field: str, longest: int) -> str:
     if not isinstance(value, str) or not value or not text_fits(value) or len(value.encode()) > longest:
         raise invalid(field, "must be a text, neither empty nor too long")
     return value
+
+
+def switch_of(value: object, field: str) -> bool:
+    """A switch: JSON's true or false, or their words in a form."""
+    if not isinstance(value, bool | str) or value not in _SWITCHES:
+        raise invalid(field, "must be true or false")
+    return _SWITCHES[value]
+
+
+def share_of(value: object, field: str) -> float:
+    """A number from 0 to 1, or its text in a form or a query."""
+    try:
+        found = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise invalid(field, "must be a number from 0 to 1")
+    return found
 
 
 def number_of(value: object, field: str, least: int, most: int) -> int:

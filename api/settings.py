@@ -37,6 +37,11 @@ class ApiSettings(BaseSettings):
         pattern=r"^https?://[^/\s]+(/[^\s]*)?$",
         description="Address that clients use, if a proxy stands before us",
     )
+    cors_origins: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s,*]+(,https?://[^/\s,*]+)*)?$",
+        description="Origins whose pages may call from a browser, with commas between; none: no other page may",
+    )
     max_wait_s: int = Field(30, ge=0, le=120, description="Longest Prefer: wait")
     max_waits: int = Field(4, ge=0, description="Requests of one process that may wait for a scan at once")
     max_streams: int = Field(6, ge=0, description="Event streams of one process at once")
@@ -57,6 +62,11 @@ class ApiSettings(BaseSettings):
         if self.open and not self.loopback:
             raise ValueError("open is refused unless the host is a loopback address: everybody could use the service")
         return self
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """What ``cors_origins`` lists."""
+        return frozenset(self.cors_origins.split(",")) - {""}
 
     @property
     def loopback(self) -> bool:

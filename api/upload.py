@@ -43,7 +43,33 @@ class Form:
 
 
 def read_form(request: Request, most_bytes: int) -> Form:
-    """Read a multipart body. Raises the errors named below, or INVALID_FIELD."""
+    """Read a multipart body with one picture at most. Raises the errors named below, or INVALID_FIELD."""
+    form = Form()
+    for part, events in _parts(request, most_bytes):
+        if isinstance(part, Field):
+            _take_field(form, part, events)
+        elif part.name != "file" or form.upload is not None:
+            raise invalid(part.name or "file", "exactly one file is taken, named file")
+        else:
+            form.upload = _upload(part, events, most_bytes)
+    return form
+
+
+def read_forms(request: Request, most_bytes: int, name: str) -> tuple[list[Upload], dict[str, str]]:
+    """The pictures of a multipart body, all named ``name``, together no larger than one may be; and its other fields."""
+    form, uploads = Form(), []
+    for part, events in _parts(request, most_bytes):
+        if isinstance(part, Field):
+            _take_field(form, part, events)
+        elif part.name != name:
+            raise invalid(part.name or "file", f"every file of this request is named {name}")
+        else:
+            uploads.append(_upload(part, events, most_bytes))
+    return uploads, form.fields
+
+
+def _parts(request: Request, most_bytes: int) -> Iterator[tuple[File | Field, Iterator[Event]]]:
+    """Each part of a multipart body, and the events that hold its data."""
     if request.content_encoding not in (None, "identity"):
         raise UnsupportedContentType
     boundary = request.mimetype_params.get("boundary", "")
@@ -52,7 +78,6 @@ def read_form(request: Request, most_bytes: int) -> Form:
     if (request.content_length or 0) > most_bytes + FRAMING_BYTES:
         raise FileTooLarge
     request.max_content_length = most_bytes + FRAMING_BYTES
-    form = Form()
     events = _events(request.stream, boundary.encode())
     parts = 0
     for event in events:
@@ -61,18 +86,12 @@ def read_form(request: Request, most_bytes: int) -> Form:
             if parts > MOST_PARTS:
                 raise TooManyParts
             _check_headers(event.headers)
-            _take(form, event, events, most_bytes)
-    return form
+            yield event, events
 
 
-def _take(form: Form, part: File | Field, events: Iterator[Event], most_bytes: int) -> None:
-    """Read one part into the form."""
+def _take_field(form: Form, part: Field, events: Iterator[Event]) -> None:
+    """Read one text into the form."""
     name: str | None = part.name  # typed as text, but None when the part has no name
-    if isinstance(part, File):
-        if name != "file" or form.upload is not None:
-            raise invalid(name or "file", "exactly one file is taken, named file")
-        form.upload = _upload(part, events, most_bytes)
-        return
     if not name or not text_fits(name) or name in form.fields:
         raise InvalidMultipart("a field without a name, or twice")
     value = b"".join(_data(events, MOST_FIELD_BYTES, PayloadTooLarge))

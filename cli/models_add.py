@@ -41,6 +41,7 @@ def add(
     labels: Labels = "",
     source: Annotated[str, typer.Option(help="Where it comes from; the file's name if not said.")] = "",
     trained_on: Sources = None,
+    trained_at: Annotated[str, typer.Option(help="The day of its training, as 2026-01-31.")] = "",
     size: Size = None,
     colour: Annotated[str, typer.Option(help="RGB or BGR.")] = "RGB",
     scale: Scale = "1",
@@ -62,7 +63,7 @@ def add(
     """Convert a network of yours, prove the conversion equal, and put it into a pack."""
     said: dict[str, Any] = {
         "name": name, "version": version, "task": task, "licence": licence, "source": source or file.name,
-        "labels": labels, "trained_on": trained_on, "size": size, "colour": colour, "scale": scale, "mean": mean,
+        "labels": labels, "trained_on": trained_on, "trained_at": trained_at, "size": size, "colour": colour, "scale": scale, "mean": mean,
         "std": std, "letterbox": letterbox, "outputs": outputs, "thresholds": thresholds, "crop_scale": crop_scale,
         "explain": explain, "layer": layer, "groups": groups,
     }  # fmt: skip

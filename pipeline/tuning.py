@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.contracts import System
@@ -128,6 +128,13 @@ class ThermalSettings(BaseSettings):
     bands: tuple[float, float, float] | None = Field(
         None, description="Scores at which Potential, Overloway and Faulty begin, as a JSON list; none: [0.3, 0.5, 0.8]"
     )
+
+    @field_validator("bands")
+    @classmethod
+    def _rising(cls, bands: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+        if bands is not None and not 0 < bands[0] < bands[1] < bands[2] < 1:
+            raise ValueError("bands must be three numbers between 0 and 1, each above the one before")
+        return bands
 
     def tune(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline as this installation wants it."""

@@ -27,7 +27,7 @@ HOTTER = 0.5
 
 @dataclass(frozen=True)
 class Thermogram:
-    """uint8 RGB (240, 320, 3); ``spot`` is where the hot spot adds at least half of its most: x, y, width, height."""
+    """uint8 RGB (240, 320, 3); ``spot`` is where the hot spot adds at least a fifth of its most: x, y, width, height."""
 
     pixels: NDArray[np.uint8]
     spot: tuple[float, float, float, float] | None
@@ -45,7 +45,7 @@ def thermogram(number: int, *, hot: bool = False) -> Thermogram:
         x, y, sigma = rng.uniform(110, 210), rng.uniform(110, 170), rng.uniform(15, 19)
         across, down = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
         heat += HOTTER * np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * sigma**2))
-        half = sigma * float(np.sqrt(2 * np.log(2)))
+        half = sigma * float(np.sqrt(2 * np.log(5)))
         spot = (x - half, y - half, 2 * half, 2 * half)
     heat = cv2.GaussianBlur(heat + rng.normal(0, 0.012, heat.shape), (0, 0), 0.8)
     level = np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8)

@@ -1,6 +1,5 @@
 """From when on a distance is odd: said by normal pictures that a memory was not made of."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -13,7 +12,7 @@ NARROWEST: Final = 0.05
 """Of a limit that must lie between it and what is typical: a handful of pictures cannot show less."""
 
 
-def limits(maps: Floats, scores: Floats) -> Mapping[str, float]:
+def limits(maps: Floats, scores: Floats) -> dict[str, float]:
     """Thresholds of the manifest, of normal pictures' maps [N,h,w] and scores [N] (`patchcore.scores`).
 
     `typical_score` and `score` are median and limit of the scores, `typical_place` and `place` those of the strangest

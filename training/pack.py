@@ -73,6 +73,8 @@ def table(entry: Entry, measured: dict[str, Any], digest: str) -> str:
         facts["crop_scale"] = entry.crop_scale
     if "temperature" in measured:
         facts["temperature"] = measured["temperature"]
+    if "day" in measured["run"]:
+        facts["trained_at"] = measured["run"]["day"]
     facts["trained_on"] = [f"{name}: {entry.terms[name]}" for name in entry.trained_on]
     parts = [
         "\n[[model]]\n",

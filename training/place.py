@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,7 @@ class Place:
             "form": self.form or None,
             "minutes": round((time.monotonic() - self.began) / 60, 1),
             "seed": self.seed,
+            "day": datetime.now(UTC).date().isoformat(),
             "start": self.start.name if self.start else None,
             "commit": commit(),
             "command": command(),

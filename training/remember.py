@@ -16,7 +16,7 @@ from training.patchcore_onnx import FEATURES, with_memory
 KINDS = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
-def remember(folder: Path, features: Path, to: Path, size: int, seed: int) -> tuple[Mapping[str, float], str]:
+def remember(folder: Path, features: Path, to: Path, size: int, seed: int) -> tuple[dict[str, float], str]:
     """Write the network; returns its thresholds, by every fifth picture, which it is not made of, and what it is of."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in KINDS)
     if len(files) < 5:
@@ -27,8 +27,7 @@ def remember(folder: Path, features: Path, to: Path, size: int, seed: int) -> tu
     held = np.arange(len(files)) % 5 == 4
     memory = patchcore.Memory.of(seen[~held].reshape(-1, seen.shape[-1]), size, seed)
     onnx.save(with_memory(onnx.load(str(features)), memory, seen.shape[1:3]), str(to))
-    day = datetime.now(UTC).date().isoformat()
-    made_of = f"{(~held).sum()} pictures of {folder.name} on {day}; limits by {held.sum()} others of it"
+    made_of = f"{(~held).sum()} normal pictures of {folder.name}; limits by {held.sum()} others of it"
     return limits(*patchcore.scores(memory, seen[held])), made_of
 
 
@@ -37,7 +36,8 @@ def told(to: Path, thresholds: Mapping[str, float], made_of: str) -> str:
     given = " ".join(f"--threshold {name}={value}" for name, value in thresholds.items())
     return (
         f"scanmill models add {to} --name thermal_patchcore --version 1 --task anomaly --licence ours --scale 255 "
-        f'--mean 0.5,0.5,0.5 --std 0.5,0.5,0.5 {given} --trained-on "{made_of}"'
+        f"--mean 0.5,0.5,0.5 --std 0.5,0.5,0.5 {given} "
+        f'--trained-on "{made_of}" --trained-at {datetime.now(UTC).date().isoformat()}'
     )
 
 

@@ -14,9 +14,10 @@ from flask import Response, jsonify, url_for
 
 from api import scans
 from api.auth import principal
+from api.fields import switch_of
 from api.ids import scan_id_of
 from api.links import signed_link
-from api.problems import Refused, invalid
+from api.problems import Refused
 from api.replies import address
 from api.rescat import replies
 from api.rescat.words import artifact_in, place_of, seed_code
@@ -26,7 +27,6 @@ from db import pipelines, views
 from pipeline.contracts import ScanStatus, System
 from pipeline.errors import ArtifactExpired, ModelUnavailable, NotFound, ScanmillError
 
-_SWITCHES = {True: True, False: False, "true": True, "false": False}
 _FILE = re.compile(r"([0-9a-f-]{36})(?:-([a-z_]+))?")
 
 
@@ -110,7 +110,7 @@ def _call(call: Call) -> Response:
     wait = preferred_wait(here.settings.max_wait_s)
     with in_seeds_words(), scans.holding(here, wait):
         sent = read_sent(call.fields)
-        asked = {name: _switch(name, value) for name, value in sent.fields.items() if name in call.fields}
+        asked = {name: switch_of(value, name) for name, value in sent.fields.items() if name in call.fields}
         off = call.switches | {name for name, wanted in asked.items() if not wanted}
         options = dict.fromkeys(sorted(off & _switches(here)), False)
         wanted = submission(principal().tenant_id, sent, system=System.CAT_FACE, options=options)
@@ -128,13 +128,6 @@ def _switches(here: Services) -> frozenset[str]:
     if pipeline is None:
         raise ModelUnavailable("no pipeline is published for cat_face")
     return pipeline.options
-
-
-def _switch(name: str, value: object) -> bool:
-    """A switch: JSON's true or false, or their words in a form."""
-    if not isinstance(value, bool | str) or value not in _SWITCHES:
-        raise invalid(name, "must be true or false")
-    return _SWITCHES[value]
 
 
 def _call_of(options: Mapping[str, Any]) -> Call:

@@ -22,7 +22,7 @@ _TEXTS: Final = ("name", "version", "file", "sha256", "runtime", "licence", "sou
 _REQUIRED: Final = (*_TEXTS, "input", "outputs")
 _OPTIONAL: Final = (
     *("labels", "groups", "thresholds", "crop_scale", "temperature"),
-    *("trained_on", "metrics", "mock", "card", "explanation", "url", "bytes"),
+    *("trained_on", "trained_at", "metrics", "mock", "card", "explanation", "url", "bytes"),
 )
 RUNTIMES: Final = ("onnx", "tflite", "lightgbm", "opencv", "rembg")
 CONVERTED: Final = (".h5", ".hdf5", ".keras", ".pb", ".pt", ".pth", ".torchscript")
@@ -36,7 +36,7 @@ class ModelEntry:
     ``outputs``: role → name in the file. ``labels``: role → names by index. ``groups``: label → class indices that
     count as it. ``crop_scale``: side of the crops it was trained on, in distances between the eyes. ``explanation``:
     how a classifier shows where it looked, None if it does not. ``url``: where the file is fetched, ``source`` if that is
-    an address. ``bytes``: the file's size, None when the manifest does not say.
+    an address. ``bytes``: the file's size, None when the manifest does not say. ``trained_at``: the day, as text.
     """
 
     name: str
@@ -66,6 +66,7 @@ class ModelEntry:
     """As it stood in the manifest: ``entry_of`` reads it back with the same digest."""
     url: str = ""
     bytes: int | None = None
+    trained_at: str = ""
 
     @property
     def digest(self) -> str:
@@ -155,6 +156,7 @@ def _entry(table: Mapping[str, Any], pack: str, folder: Path | None) -> ModelEnt
         table=table,
         url=str(table.get("url", table["source"] if str(table["source"]).startswith("https://") else "")),
         bytes=table.get("bytes"),
+        trained_at=str(table.get("trained_at", "")),
     )
     _check(entry)
     return entry

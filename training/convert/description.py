@@ -21,6 +21,7 @@ ROLES_WITH_LABELS: Final = {
 """By task, the outputs of which one has the labels."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,31}")
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Description:
     groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     crop_scale: float | None = None
     trained_on: tuple[str, ...] = ()
+    trained_at: str = ""
     explain: Explain = "auto"
     layer: Layer | None = None
 
@@ -68,6 +70,8 @@ class Description:
             raise InvalidField(f"explain {self.explain!r} at {self.layer!r}: {get_args(Explain)} at {get_args(Layer)}")
         if "cam" in self.outputs and self.layer is None:
             raise InvalidField("layer: of which layer is the output that is called cam?")
+        if self.trained_at and not _DAY.fullmatch(self.trained_at):
+            raise InvalidField(f"trained-at {self.trained_at!r}: a day, as 2026-01-31")
         if len(set(self.labels)) != len(self.labels) or not all(self.labels):
             raise InvalidField("labels: one is empty or stands there twice")
         texts = (self.licence, self.source, self.colour, *self.labels, *self.trained_on, *self.outputs.values())

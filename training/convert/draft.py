@@ -94,6 +94,7 @@ def entry_of(
         "source": description.source,
         "task": description.task,
         "trained_on": list(description.trained_on),
+        **({"trained_at": description.trained_at} if description.trained_at else {}),
         **({} if description.crop_scale is None else {"crop_scale": description.crop_scale}),
         "input": dict(given),
         "outputs": dict(roles),

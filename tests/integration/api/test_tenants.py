@@ -5,6 +5,7 @@ The cases come from the app's own url_map: a new route without a case here fails
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from uuid import uuid4
 import pytest
 
 from api.operations import OPERATIONS
-from db import training_runs, training_work
+from db import pipelines, training_runs, training_work
 from db.training_runs import NewRun
 from db.training_work import End
 from tasks.settings import TrainingSettings
-from tests.integration.api.harness import Api, problem
+from tests.integration.api.harness import SPECIFICATION, Api, problem
+from tests.integration.api.pictures import jpeg
 
 pytest_plugins = ("tests.integration.api.fixtures",)
 
@@ -26,6 +28,9 @@ MISSING = "01234567-89ab-7def-8123-456789abcdef"
 
 def foreign_scan(api: Api) -> dict[str, str]:
     """Ids that belong to tenant b, whose scan has ended with an artifact."""
+    with api.here.database.begin() as connection:
+        for system in ("skin_hair", "thermal"):  # their calls accept scans, too
+            pipelines.publish(connection, SPECIFICATION | {"system": system})
     scan_id = api.scan("b")
     api.work()
     return {
@@ -112,6 +117,13 @@ def announces_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert api.call("GET", f"/api/v1/scan/{made}/results").status_code == 202
 
 
+def detects_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """Thermograms that a sends are nothing to b."""
+    made = api.call(method, path, data={"files[]": (io.BytesIO(jpeg()), "a.jpg")}).json["batch_id"]
+    assert api.call("GET", f"/api/v1/batch-detect/{made}", "b").status_code == 404
+    assert api.call("GET", f"/api/v1/batch-detect/{made}").status_code == 202
+
+
 def trains_for_itself(api: Api, method: str, path: str, mine: str) -> None:
     """A training that a asks for is not b's."""
     api.here.training = TrainingSettings(roots=[Path("/data")])
@@ -188,6 +200,11 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/api/predict"): makes_its_own,
     ("GET", "/api/results/<scan_id>"): is_not_found,
     ("POST", "/api/v1/analyze"): makes_its_own,
+    ("POST", "/api/v1/detect-anomaly"): makes_its_own,
+    ("GET", "/api/v1/detect-anomaly/<scan_id>"): is_not_found,
+    ("POST", "/api/v1/batch-detect"): detects_its_own,
+    ("GET", "/api/v1/batch-detect/<batch_id>"): is_no_batch_of_mine,
+    ("GET", "/api/v1/model-info"): is_the_installations,
     ("POST", "/api/v1/scan/init"): announces_its_own,
     ("POST", "/api/v1/scan/<scan_id>/upload"): is_not_found,
     ("GET", "/api/v1/scan/<scan_id>/results"): is_not_found,

@@ -18,6 +18,17 @@ def cats() -> Pipeline:
     return found
 
 
+def test_thermal_thresholds_and_bands_reach_its_stage_and_only_sound_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCANMILL_THERMAL_THRESHOLD", "0.4")
+    monkeypatch.setenv("SCANMILL_THERMAL_BANDS", "[0.2, 0.6, 0.9]")
+    [found] = tuned([PIPELINES[System.THERMAL]])
+    assert found.by_name["detect_anomalies"].parameters["threshold"] == 0.4
+    assert found.by_name["detect_anomalies"].parameters["starts"] == (0.2, 0.6, 0.9)
+    monkeypatch.setenv("SCANMILL_THERMAL_BANDS", "[0.6, 0.2, 0.9]")
+    with pytest.raises(ValidationError):
+        tuned([PIPELINES[System.THERMAL]])
+
+
 def test_nothing_is_changed_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAT_CONFIDENCE_THRESHOLD", "")
     assert cats() == CAT_FACE

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from training import patchcore
 from training.patchcore import Memory
 from training.patchcore_onnx import FEATURES, with_memory
-from training.remember import remember
+from training.remember import remember, told
 
 
 def patches(count: int, seed: int = 0, channels: int = 5) -> np.ndarray:
@@ -111,9 +111,13 @@ def test_a_folder_of_pictures_is_remembered(tmp_path: Path) -> None:
     for number in range(6):
         cv2.imwrite(str(tmp_path / f"{number}.png"), rng.integers(100, 140, (8, 8, 3)).astype(np.uint8))
     onnx.save(passed_through(8, 8, 3), str(tmp_path / "features.onnx"))
-    threshold = remember(tmp_path, tmp_path / "features.onnx", tmp_path / "own.onnx", 20, 1)
+    thresholds, made_of = remember(tmp_path, tmp_path / "features.onnx", tmp_path / "own.onnx", 20, 1)
     session = onnxruntime.InferenceSession(str(tmp_path / "own.onnx"), providers=["CPUExecutionProvider"])
     strange = np.full((1, 8, 8, 3), -0.9, np.float32)
-    assert session.run(["score"], {"image": strange})[0][0] > threshold
+    assert session.run(["score"], {"image": strange})[0][0] > thresholds["score"] > thresholds["typical_score"] > 0
+    assert thresholds["place"] > thresholds["typical_place"] > 0
+    assert made_of.startswith("5 normal pictures of ") and " 1 others" in made_of
+    command = told(tmp_path / "own.onnx", thresholds, made_of)
+    assert all(f"--threshold {name}={value} " in command for name, value in thresholds.items())
     with pytest.raises(ValueError, match="five"):
         remember(tmp_path / "nothing", tmp_path / "features.onnx", tmp_path / "own.onnx", 20, 1)

@@ -96,6 +96,8 @@ def test_a_second_session_says_the_same(pack: str, name: str) -> None:
 def test_the_packs_have_every_model_of_every_system_and_the_starter_pack_the_cat_s() -> None:
     assert PIPELINES[System.CAT_FACE].models <= set(PACKS["starter"])
     for pipeline in PIPELINES.values():
+        if pipeline.system is System.THERMAL:
+            continue  # its memory is the installation's own
         assert pipeline.models <= set(PACKS["starter"]) | set(PACKS["public"])
 
 

@@ -1,0 +1,137 @@
+"""One thermogram: the same submit and queue as ``/v1/scans``, a bounded wait, the seed's words; and what the model is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Response, jsonify, request, url_for
+
+from api import scans
+from api.auth import principal
+from api.fields import asked, share_of, switch_of
+from api.ids import scan_id_of
+from api.links import signed_link
+from api.outcomes import error_of
+from api.problems import Refused
+from api.replies import address
+from api.services import services
+from api.submission import preferred_wait, read_sent, submission
+from db import model_promotions, model_versions, views
+from pipeline.contracts import ScanStatus, System
+from pipeline.errors import ModelUnavailable, NotFound
+from pipeline.sniff import MEDIA_TYPES
+from pipeline.thermal_analysis import MODEL, analysis
+
+SWITCH: Final = "return_visualizations"
+FIELDS: Final = frozenset({"threshold", SWITCH})
+PICTURES: Final = ("mask", "overlay", "filtered", "bounded")
+Json = dict[str, Any]
+
+
+def detect_anomaly() -> Response:
+    """Score, band and boxes of a thermogram. 202 with ``poll_url`` if it takes longer than the wait."""
+    here = services()
+    wait = preferred_wait(here.settings.max_wait_s)
+    with scans.holding(here, wait):
+        sent = read_sent(FIELDS)
+        threshold, options = wishes(sent.fields)
+        wanted = submission(principal().tenant_id, sent, system=System.THERMAL, options=options)
+        taken = scans.take(here, wanted, wait)
+    response = _answer(taken.body, threshold)
+    if not taken.created:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def anomaly_result(scan_id: str) -> Response:
+    """The answer again, or for the first time; 202 while it is under way. ``threshold`` may be another one."""
+    wanted = scan_id_of(scan_id)
+    threshold = threshold_asked()
+    with services().database.begin() as connection:
+        scan = views.get(connection, principal().tenant_id, wanted)
+    if scan is None or scan["system"] != System.THERMAL:
+        raise NotFound
+    return _answer(scan, threshold)
+
+
+def model_info() -> Response:
+    """The version that new scans get: what it is made of and what was measured of it. MODEL_UNAVAILABLE without one."""
+    with services().database.begin() as connection:
+        digest = model_promotions.current(connection).get(MODEL)
+        version = model_versions.find(connection, MODEL, digest) if digest else None
+    if version is None:
+        raise ModelUnavailable(f"no pack here has {MODEL}")
+    entry = version.entry
+    return jsonify(
+        {
+            "model_type": "PatchCore",
+            "name": version.name,
+            "version": version.version,
+            "digest": version.digest,
+            "pack": version.pack,
+            "licence": entry["licence"],
+            "trained_on": list(entry.get("trained_on", ())),
+            "training_date": entry.get("trained_at"),
+            "metrics": entry.get("metrics", {}),
+            "thresholds": entry.get("thresholds", {}),
+            "supported_formats": ["jpg", *MEDIA_TYPES],
+        }
+    )
+
+
+def wishes(fields: Mapping[str, Any]) -> tuple[float | None, dict[str, bool]]:
+    """The threshold of a request, None if it has none, and the scan's options."""
+    threshold = share_of(fields["threshold"], "threshold") if "threshold" in fields else None
+    shown = switch_of(fields.get(SWITCH, True), SWITCH)
+    return threshold, {} if shown else {SWITCH: False}
+
+
+def threshold_asked() -> float | None:
+    """The threshold in the query."""
+    asked({"threshold"})
+    return share_of(request.args["threshold"], "threshold") if "threshold" in request.args else None
+
+
+def told(scan: Mapping[str, Any], threshold: float | None) -> Json:
+    """What an ended scan found, with links to its pictures and the seconds that its steps took."""
+    return {
+        **analysis(scan["report"], threshold),
+        "visualizations": _links(scan),
+        "processing_time": round(sum(stage["compute_ms"] or 0 for stage in scan["stages"]) / 1000, 3),
+        "scan_id": scan["id"],
+        "status": scan["status"],
+    }
+
+
+def _links(scan: Mapping[str, Any]) -> dict[str, str | None]:
+    here, tenant = services(), principal().tenant_id
+    files = {each["name"]: each for each in scan["artifacts"] if not each["expired"]}
+    return {
+        f"{name}_url": signed_link(
+            here, tenant, files[name]["sha256"], media_type=files[name]["media_type"], title=f"{scan['id']}-{name}"
+        )
+        if name in files
+        else None
+        for name in PICTURES
+    }
+
+
+def _answer(scan: Mapping[str, Any], threshold: float | None) -> Response:
+    where = url_for("anomaly_result", scan_id=scan["id"], threshold=threshold)
+    headers = {"Location": address(where)}
+    if not ScanStatus(scan["status"]).terminal:
+        poll_url = address(where, absolute=True)
+        response = jsonify({"scan_id": scan["id"], "status": scan["status"], "poll_url": poll_url})
+        response.status_code = 202
+    elif not judged(scan):
+        raise Refused(error_of(scan), headers=headers, more={"id": scan["id"]})
+    else:
+        response = jsonify(told(scan, threshold))
+    response.headers.update(headers)
+    return response
+
+
+def judged(scan: Mapping[str, Any]) -> bool:
+    """Whether there is a score: also where a picture for people could not be drawn."""
+    return scan["status"] in (ScanStatus.SUCCEEDED, ScanStatus.PARTIAL) and bool((scan["report"] or {}).get("anomaly"))

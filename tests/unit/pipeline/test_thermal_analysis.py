@@ -1,0 +1,51 @@
+"""The seed's words for a report, and counts that add up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.thermal_analysis import analysis, summary
+
+
+def report(score: float = 0.45, confidence: float = 0.5) -> dict[str, Any]:
+    box = {"x": 1.0, "y": 2.0, "width": 3.0, "height": 4.0, "confidence": 0.9, "type": "Critical", "peak": 2.0}
+    anomaly = {
+        "score": score, "band": "Potential", "threshold": 0.5, "confidence": confidence, "boxes": [box],
+        "boxes_found": 1, "raw_score": 7.0, "scale": {"typical": 1.0, "limit": 2.0},
+    }  # fmt: skip
+    model = {"name": "thermal_patchcore", "version": "3"}
+    stages = {"detect_anomalies": {"models": {"thermal_patchcore": model}}}
+    return {"anomaly": anomaly, "stages": stages, "warnings": []}
+
+
+@pytest.mark.parametrize(("threshold", "anomalous"), [(None, False), (0.45, True), (0.46, False), (0.0, True)])
+def test_the_threshold_decides_one_thing_and_leaves_the_band(threshold: float | None, anomalous: bool) -> None:
+    told = analysis(report(), threshold)
+    assert told["is_anomalous"] is anomalous and told["classification"] == "Potential"
+    assert told["threshold"] == (0.5 if threshold is None else threshold)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "word"), [(0.0, "Low"), (0.19, "Low"), (0.2, "Medium"), (0.49, "Medium"), (0.5, "High"), (1.0, "High")]
+)  # fmt: skip
+def test_the_word_comes_from_the_number(confidence: float, word: str) -> None:
+    told = analysis(report(confidence=confidence))
+    assert (told["confidence"], told["confidence_score"]) == (word, confidence)
+
+
+def test_boxes_have_the_seed_s_fields() -> None:
+    assert [set(box) for box in analysis(report())["bounding_boxes"]] == [
+        {"x", "y", "width", "height", "confidence", "type"}
+    ]
+
+
+def test_counts_add_up_to_every_picture() -> None:
+    classes = ["Normal", "Faulty", "Faulty", "Potential", "Overloway", None, None, None]
+    told = summary(classes, [True] * 6 + [False] * 2)
+    assert told["counts"] == {
+        "Normal": 1, "Potential": 1, "Overloway": 1, "Faulty": 2, "without_answer": 1, "pending": 2,
+    }  # fmt: skip
+    assert sum(told["counts"].values()) == told["total_images"] == 8
+    assert (told["faulty_count"], told["normal_count"]) == (2, 1)
