@@ -27,6 +27,8 @@ def warnings(
             yield {"code": "SEVERAL_FACES"}
     if left(needs, sections.get("agreement", ""), "disagreement"):
         yield {"code": "FINDINGS_DISAGREE"}
+    if left(needs, sections.get("anomaly", ""), "familiar") is False:
+        yield {"code": "PICTURE_UNFAMILIAR"}
     regions = left(needs, "crop_regions", "regions")
     for region, found in findings.items():
         if "label" not in found:

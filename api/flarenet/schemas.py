@@ -41,7 +41,7 @@ _FOUND: Json = {
     "raw_score": {**_SIZE, "description": "distance from what is remembered; only comparable within one model version"},
     "scale": shape({"typical": _SIZE, "limit": _SIZE}, description="distances that become 0.05 and 0.5"),
     "visualizations": shape({f"{name}_url": MAYBE_TEXT for name in ("mask", "overlay", "filtered", "bounded")}),
-    "processing_time": {**_SIZE, "description": "seconds that its steps took"},
+    "processing_time": {**_SIZE, "description": "seconds that its steps took; 0 when all of it was known"},
     "model_version": TEXT,
     "model": {"type": "object", "description": "its name, version, digest, pack and runtime"},
     "warnings": {"type": "array", "items": {"type": "object"}},

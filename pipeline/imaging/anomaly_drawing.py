@@ -41,7 +41,7 @@ def overlay(picture: Pixels, heat: Pixels, shown_to: float) -> Pixels:
     canvas = _enlarged(picture)
     level = _grown(heat, canvas)[:, :, None].astype(np.float32) / 255
     colours = _coloured(np.round(level[:, :, 0] * 255).astype(np.uint8))
-    share = 0.85 * np.clip(level * shown_to - 0.5, 0, 1)
+    share = 0.7 * np.clip(level * shown_to - 0.5, 0, 1)
     mixed = np.round(_grey(canvas) * (1 - share) + colours * share).astype(np.uint8)
     return np.hstack([mixed, _bar(mixed.shape[0], shown_to)])
 

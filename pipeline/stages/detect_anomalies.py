@@ -34,7 +34,9 @@ class DetectAnomalies(Stage):
     """One network of the anomaly family. ``starts`` are the scores 0..1 from which on the bands after Normal begin.
 
     Bands are half-open: a score on a border belongs to the band above. ``is_anomalous`` has ``threshold``, a number of
-    its own. Boxes: ``pipeline.imaging.anomaly_map.spots``. ``doubt`` is the confidence below which a person should look.
+    its own. Boxes: ``pipeline.imaging.anomaly_map.spots``. A person should look
+    below the confidence ``doubt``, and where more than ``familiar`` of the map is above the limit: that is another subject,
+    camera or palette rather than a fault.
     """
 
     kind: ClassVar = "detect_anomalies"
@@ -47,6 +49,7 @@ class DetectAnomalies(Stage):
     tight: float = 0.5
     least: float = 0.001
     doubt: float = 0.2
+    familiar: float = 0.5
 
     def __post_init__(self) -> None:
         edges = (0.0, *self.starts, 1.0)
@@ -80,24 +83,31 @@ class DetectAnomalies(Stage):
         height, width = picture.shape[:2]
         heat = smooth(answer.map)
         parts, mask = spots(heat, places.limit, width, height, tight=self.tight, least=self.least)
+        above = round(float((heat >= places.limit).mean()), 6)
         data = {
-            **self._judged(round(scores.share(answer.score), 6)),
+            **self._judged(round(scores.share(answer.score), 6), above),
             "raw_score": answer.score,
             "scale": asdict(scores),
             "boxes": [self._box(part, places) for part in parts[:MOST]],
             "boxes_found": len(parts),
-            "map": {"highest": float(heat.max()) / places.limit, "shown_to": SHOWN, **asdict(places)},
+            "map": {"highest": float(heat.max()) / places.limit, "above": above, "shown_to": SHOWN, **asdict(places)},
         }
         shown = np.round(np.clip(heat / (SHOWN * places.limit), 0, 1) * 255).astype(np.uint8)
         return StageOutput(rounded(data), {"anomaly_map": Picture(shown), "anomaly_mask": Picture(mask)})
 
-    def _judged(self, score: float) -> dict[str, Json]:
+    def _judged(self, score: float, above: float = 0.0) -> dict[str, Json]:
         edges = (0.0, *self.starts, 1.0)
         index = sum(score >= start for start in self.starts)
         band, confidence = BANDS[index], _inside(score, index, edges)
-        finding = {"label": band, "likeliest": band, "confidence": confidence, "needs_review": confidence < self.doubt}
+        finding = {
+            "label": band,
+            "likeliest": band,
+            "confidence": confidence,
+            "needs_review": confidence < self.doubt or above > self.familiar,
+        }
         return {
             "score": score,
+            "familiar": above <= self.familiar,
             "band": band,
             "bands": [{"name": name, "from": low, "to": high} for name, (low, high) in zip(BANDS, pairwise(edges), strict=True)],
             "threshold": self.threshold,

@@ -14,6 +14,7 @@ import httpx
 import jsonschema
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from api.flarenet.operations import FLARENET_SCHEMAS
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.timeout(300)
 
 DETECT, BATCH, INFO = "/api/v1/detect-anomaly", "/api/v1/batch-detect", "/api/v1/model-info"
 PAGE = "https://grid.example.com"
-UNSEEN = 1000
+UNSEEN = 2000
 """Numbers of pictures from here on are in no memory."""
 
 
@@ -98,15 +99,24 @@ def test_a_planted_hot_spot_is_found_where_it_is(substation: Kennel, number: int
     [box] = told["bounding_boxes"]
     assert box["type"] == "Critical" and box["confidence"] > 0.9
     spot = thermogram(UNSEEN + number, hot=True).spot
-    assert spot is not None and iou(box, rows_of(spot)) > 0.45
+    assert spot is not None and iou(box, rows_of(spot)) > 0.5
 
 
-def test_normal_pictures_that_it_never_saw_are_not_anomalous(substation: Kennel) -> None:
+def test_normal_pictures_that_it_never_saw_are_normal(substation: Kennel) -> None:
+    """Of twelve two may be above the limit, which by its definition one in twenty is: the next test counts."""
     told = [detected(substation, number) for number in range(12)]
-    assert not any(each["is_anomalous"] for each in told)
+    assert sum(each["is_anomalous"] for each in told) <= 2
     assert sum(each["classification"] == "Normal" for each in told) >= 9
-    assert {each["classification"] for each in told} <= {"Normal", "Potential"}
-    assert [each["bounding_boxes"] for each in told] == [[]] * 12
+    assert all(each["bounding_boxes"] == [] for each in told if each["classification"] == "Normal")
+
+
+def test_one_in_twenty_normal_pictures_is_above_the_limit_as_the_scale_says(pack: Path) -> None:
+    model = thermal_pack.room(pack).load("thermal_patchcore")
+    scale = model.scale("score")  # type: ignore[attr-defined]  # of its family
+    answers = model.predict([thermogram(number).pixels for number in range(1000, 1200)])
+    scores = [scale.share(answer.score) for answer in answers]
+    assert 0.01 <= np.mean(np.array(scores) >= 0.5) <= 0.12
+    assert np.mean(np.array(scores) < 0.3) >= 0.8
 
 
 def test_the_threshold_is_the_caller_s_and_bands_are_not(substation: Kennel) -> None:
@@ -131,14 +141,25 @@ def test_a_jpeg_says_nearly_what_a_png_says(substation: Kennel) -> None:
     Image.fromarray(picture.pixels).save(file, "JPEG", quality=95)
     told = shaped(substation.ask(DETECT, file.getvalue()))
     assert told["classification"] == "Faulty" and picture.spot is not None
-    assert iou(told["bounding_boxes"][0], rows_of(picture.spot)) > 0.45
+    assert iou(told["bounding_boxes"][0], rows_of(picture.spot)) > 0.5
+
+
+def test_what_the_memory_knows_nothing_of_is_said_to_be_unfamiliar(substation: Kennel) -> None:
+    """A photograph of a cup: as unlike transformers as a fault, but everywhere."""
+    file = io.BytesIO()
+    Image.fromarray(skimage.data.coffee()).save(file, "PNG")
+    told = shaped(substation.ask(DETECT, file.getvalue()))
+    assert [warning["code"] for warning in told["warnings"]] == ["PICTURE_UNFAMILIAR"]
+    assert detected(substation, 0, hot=True)["warnings"] == []
+    assert substation.scan(told)["report"]["findings"]["anomaly"]["needs_review"]
 
 
 def test_the_answer_names_the_memory_and_its_scale(substation: Kennel) -> None:
-    told = detected(substation, 0, hot=True)
+    told = detected(substation, 70, hot=True)
     assert told["model_version"] == told["model"]["version"] == "1" and told["model"]["runtime"] == "onnx"
     assert told["raw_score"] > told["scale"]["limit"] > told["scale"]["typical"] > 0
     assert told["processing_time"] > 0
+    assert detected(substation, 70, hot=True)["processing_time"] == 0, "nothing was computed again"
     assert substation.scan(told)["system"] == System.THERMAL
 
 

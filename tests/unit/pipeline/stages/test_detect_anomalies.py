@@ -124,6 +124,13 @@ def test_what_is_like_the_memory_has_no_box(model: Any) -> None:
     assert found.artifacts["anomaly_mask"].pixels.max() == 0
 
 
+def test_a_picture_unlike_all_that_is_remembered_is_for_a_person(model: Any) -> None:
+    odd, strange = judged(model, bright(250, (180, 40)), flat(0.9))
+    assert odd.data["familiar"] and odd.data["map"]["above"] == pytest.approx(30 * 60 / (140 * 280), abs=0.04)
+    assert not strange.data["familiar"] and strange.data["map"]["above"] == 1
+    assert [each.data["findings"]["anomaly"]["needs_review"] for each in (odd, strange)] == [False, True]
+
+
 def test_the_map_has_one_scale_for_every_picture(model: Any) -> None:
     """White is three limits, whatever the picture."""
     [found] = judged(model, flat(0.4))
