@@ -79,8 +79,7 @@ def add(
             output.fail(Exit.FAILED, f"{error}: install requirements/training.in", as_json)
         except OSError as error:
             output.fail(Exit.USAGE, str(error), as_json)
-        told = {"entry": dict(accepted.entry), "proof": accepted.proof.told(), "stored": str(stored)}
-        output.emit(told, as_json, lambda: _tell(accepted, stored))
+        output.emit(_as_data(accepted, stored), as_json, lambda: _tell(accepted, stored))
 
 
 def _keep(accepted: Accepted, out: Path) -> Path:
@@ -88,6 +87,10 @@ def _keep(accepted: Accepted, out: Path) -> Path:
     keep = importlib.import_module("training.convert.keep")
     stored: Path = keep.add_to_pack(accepted, out)
     return stored
+
+
+def _as_data(accepted: Accepted, stored: Path) -> dict[str, Any]:
+    return {"entry": dict(accepted.entry), "proof": accepted.proof.told(), "stored": str(stored)}
 
 
 def _description(make: Callable[..., Description], said: dict[str, Any]) -> Description:

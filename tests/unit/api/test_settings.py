@@ -27,3 +27,15 @@ def test_open_is_refused_where_others_could_reach_it(host: str) -> None:
 def test_a_public_url_is_one(url: str) -> None:
     with pytest.raises(ValidationError):
         ApiSettings(public_url=url)
+
+
+def test_origins_are_listed_whole_and_never_all() -> None:
+    assert ApiSettings(cors_origins="").origins == frozenset()
+    listed = ApiSettings(cors_origins="https://a.example,http://localhost:3000")
+    assert listed.origins == {"https://a.example", "http://localhost:3000"}
+
+
+@pytest.mark.parametrize("origins", ["*", "https://*.example", "null", "a.example", "https://a.example/", "https://a,"])
+def test_what_is_no_origin_is_refused(origins: str) -> None:
+    with pytest.raises(ValidationError):
+        ApiSettings(cors_origins=origins)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from api.problems import Refused
-from api.upload import FRAMING_BYTES, MOST_PARTS, Form, read_form
+from api.upload import FRAMING_BYTES, MOST_PARTS, Form, Upload, read_form, read_forms
 from pipeline.errors import (
     FileTooLarge,
     InvalidField,
@@ -24,6 +24,10 @@ MOST = 100_000
 
 
 def read(body: bytes, content_type: str = "multipart/form-data; boundary=B", *, length: bool = True) -> Form:
+    return read_form(sent(body, content_type, length=length), MOST)
+
+
+def sent(body: bytes, content_type: str, *, length: bool = True) -> Request:
     stream = io.BytesIO(body)
     builder = EnvironBuilder(method="POST", content_type=content_type, input_stream=stream)
     environ = builder.get_environ()
@@ -32,7 +36,7 @@ def read(body: bytes, content_type: str = "multipart/form-data; boundary=B", *, 
         environ["CONTENT_LENGTH"] = str(len(body))
     else:
         environ.pop("CONTENT_LENGTH", None)
-    return read_form(Request(environ), MOST)
+    return Request(environ)
 
 
 def part(head: bytes, content: bytes = b"x") -> bytes:
@@ -149,3 +153,32 @@ def test_two_pictures_or_a_strange_one_are_an_invalid_field(body: bytes) -> None
 
 def test_a_field_that_is_not_utf8_is_an_invalid_field() -> None:
     assert isinstance(fails(part(b'name="options"', b"\xff") + b"--B--\r\n"), InvalidField)
+
+
+def read_many(body: bytes) -> tuple[list[Upload], dict[str, str]]:
+    return read_forms(sent(body, "multipart/form-data; boundary=B"), MOST, "files[]")
+
+
+def test_several_pictures_keep_their_order_names_and_digests() -> None:
+    head = b'name="files[]"; filename="%s.png"'
+    body = b"".join(part(head % name, name * 3) for name in (b"a", b"b", b"a")) + part(b'name="threshold"', b"0.4")
+    uploads, fields = read_many(body + b"--B--\r\n")
+    assert [(each.filename, each.content) for each in uploads] == [
+        ("a.png", b"aaa"),
+        ("b.png", b"bbb"),
+        ("a.png", b"aaa"),
+    ]
+    assert uploads[0].sha256 == hashlib.sha256(b"aaa").hexdigest() and fields == {"threshold": "0.4"}
+
+
+def test_several_pictures_together_are_no_larger_than_one_may_be() -> None:
+    one = part(b'name="files[]"; filename="a.png"', b"x" * MOST)
+    assert len(read_many(one + b"--B--\r\n")[0]) == 1
+    with pytest.raises(FileTooLarge):
+        read_many(one * 4 + b"--B--\r\n")
+
+
+@pytest.mark.parametrize("name", [b"file", b"files", b"files[0]"])
+def test_a_picture_of_another_name_is_refused(name: bytes) -> None:
+    with pytest.raises(Refused):
+        read_many(part(b'name="' + name + b'"; filename="a.png"') + b"--B--\r\n")

@@ -41,6 +41,13 @@ def test_a_flip_a_shift_a_lost_region_and_a_moved_box_are_seen() -> None:
     assert change.iou == pytest.approx(1 / 3)
 
 
+def test_findings_without_probabilities_flip_but_do_not_shift() -> None:
+    before, after = ({"custom_id": "a", "scan_id": "s", "status": "succeeded", "report": {"findings": {"anomaly": {"label": label}}}}
+                     for label in ("Normal", "Faulty"))  # fmt: skip
+    change = compare(before, after)
+    assert change.flips == {"anomaly": ("Normal", "Faulty")} and change.shifts == {}
+
+
 def test_a_scan_without_a_report_is_another_end() -> None:
     gone = {"custom_id": "a", "scan_id": None, "status": "refused", "report": None}
     change = compare(line("a", mouth=0.9), gone)
