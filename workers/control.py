@@ -1,6 +1,7 @@
 """``scanmill control``: publishes the pipelines, then turns once a second. Two may run.
 
-A second thread sees to models: it fills storage from the packs and settles promotions, which may take a minute each.
+A second thread sees to models: it fills storage from the packs and settles promotions, which may take a minute each. A
+third lists the sources of batches.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from pipeline import faults
 from pipeline.definition import Pipeline
 from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.room import ModelRoom
+from pipeline.settings import PipelineSettings
 from pipeline.tuning import tuned
 from storage import Storage, open_storage
 from tasks import control, model_versions
 from tasks.promotion import PromotionDesk
 from tasks.queue import Doorbell
 from tasks.registry import pipelines
-from tasks.settings import TaskSettings
+from tasks.settings import BatchSettings, TaskSettings
+from tasks.source_listing import SourceLister
 from tasks.verify import Job, Verdict, verify
 from workers import logs
+from workers.turning import turning
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,7 @@ def main(settings: TaskSettings | None = None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
+    lister = SourceLister(database, storage, PipelineSettings().image_limits, BatchSettings())
     known, published = tuned(pipelines(settings.extra_pipelines)), False
     while not stopping.is_set():
         try:
@@ -55,6 +60,7 @@ def main(settings: TaskSettings | None = None) -> None:
                 log.info("pipelines published")
                 models = Models(database, storage, room, known, settings, stopping)
                 threading.Thread(target=models.run, name="models", daemon=True).start()
+                turning("sources", lister.turn, stopping)
             if control.turn(database, bell, settings.bulk_window):
                 continue
         except StorageUnavailable as error:

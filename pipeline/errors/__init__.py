@@ -24,7 +24,7 @@ from pipeline.errors.addresses import (
     UrlTlsFailed,
     UrlTooManyRedirects,
 )
-from pipeline.errors.batches import BatchClosed, BatchEnded
+from pipeline.errors.batches import BatchClosed, BatchEnded, SourceMissing, SourceRefused
 from pipeline.errors.families import (
     InputError,
     OutsideError,
@@ -187,6 +187,8 @@ __all__ = [
     "RuntimesDisagree",
     "ScanmillError",
     "ServiceError",
+    "SourceMissing",
+    "SourceRefused",
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",
