@@ -104,6 +104,7 @@ class SourceLister:
         source = self._source(listing)
         walk = self._walk(listing, source, page.last)
         try:
+            self._step(listing, source, walk, page)  # one at least, however long it took to begin
             while not page.done and len(page.items) < self._settings.page and time.monotonic() < until:
                 self._step(listing, source, walk, page)
         except StorageUnavailable as error:
@@ -115,7 +116,7 @@ class SourceLister:
 
     def _step(self, listing: Listing, source: Source, walk: Walk, page: Page) -> None:
         """A few paths more, all of them or, if there is trouble, none."""
-        step = min(STEP, self._settings.page)
+        step = min(STEP, self._settings.page - len(page.items))
         found = list(islice(walk, step))
         globs = listing.source.get("glob", ())
         chosen = [(path, kind) for path, kind in found if kind is Kind.CLOSED or wanted(path, globs)]
