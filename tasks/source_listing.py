@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -67,11 +68,20 @@ class Page:
 class SourceLister:
     """Lists the batches that have a source. One per control; its turns are one after the other."""
 
-    def __init__(self, database: Database, storage: Storage, limits: ImageLimits, settings: BatchSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        limits: ImageLimits,
+        settings: BatchSettings,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """``stopping`` closes the page that is being read with what it has."""
         self._database = database
         self._storage = storage
         self._limits = limits
         self._settings = settings
+        self._stopping = stopping or threading.Event()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sources")
         self._walks: dict[UUID, tuple[str, Walk]] = {}
 
@@ -105,7 +115,7 @@ class SourceLister:
         walk = self._walk(listing, source, page.last)
         try:
             self._step(listing, source, walk, page)  # one at least, however long it took to begin
-            while not page.done and len(page.items) < self._settings.page and time.monotonic() < until:
+            while not self._closed(page, until):
                 self._step(listing, source, walk, page)
         except StorageUnavailable as error:
             log.warning("batch %s waits for its source: %s", listing.id, error)
@@ -113,6 +123,10 @@ class SourceLister:
         else:
             self._keep(listing.id, json.dumps(page.last), walk)
         return page
+
+    def _closed(self, page: Page, until: float) -> bool:
+        full = page.done or len(page.items) >= self._settings.page
+        return full or time.monotonic() >= until or self._stopping.is_set()
 
     def _step(self, listing: Listing, source: Source, walk: Walk, page: Page) -> None:
         """A few paths more, all of them or, if there is trouble, none."""

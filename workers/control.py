@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 TURN_S = 1.0
 AWAY_S = 2.0
+CLOSING_S = 5.0
+"""Given to the page of a listing that is being written; without it that page is read again."""
 STORE_EVERY_S = 60.0
 """Seconds between looks for files of packs that storage lacks."""
 
@@ -48,7 +50,8 @@ def main(settings: TaskSettings | None = None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
-    lister = SourceLister(database, storage, PipelineSettings().image_limits, BatchSettings())
+    lister = SourceLister(database, storage, PipelineSettings().image_limits, BatchSettings(), stopping)
+    listing = turning("sources", lister.turn, stopping)
     known, published = tuned(pipelines(settings.extra_pipelines)), False
     while not stopping.is_set():
         try:
@@ -60,13 +63,13 @@ def main(settings: TaskSettings | None = None) -> None:
                 log.info("pipelines published")
                 models = Models(database, storage, room, known, settings, stopping)
                 threading.Thread(target=models.run, name="models", daemon=True).start()
-                turning("sources", lister.turn, stopping)
             if control.turn(database, bell, settings.bulk_window):
                 continue
         except StorageUnavailable as error:
             log.warning("the ledger is away: %s", error.code)
             stopping.wait(AWAY_S)
         stopping.wait(TURN_S)
+    listing.join(CLOSING_S)
     bell.close()
 
 

@@ -1,6 +1,6 @@
 """Sources that the service lists itself: `server:/FOLDER` on its own disk, `prefix:OBJECTS` in its storage.
 
-A file or folder here whose name begins like that is written with `./` before it.
+A file or folder here whose name begins like that is named by its absolute path.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,11 +136,12 @@ def test_a_folder_becomes_lines_and_ends_by_itself(shop: Shop) -> None:
     (cats / "huge.jpg").write_bytes(jpeg() + b"x" * 50_000)
     (cats / "empty.jpg").touch()
     (cats / "link.jpg").symlink_to("/etc/passwd")
+    os.mkfifo(cats / "pipe.jpg")
     (cats / "odd\nname.jpg").write_bytes(jpeg())
     batch = shop.folder()
     assert shop.shown(batch)["state"] == "listing"
     found = shop.done(batch)
-    assert (found["state"], found["items"], found["listed"], found["counts"]["refused"]) == ("succeeded", 12, 12, 5)
+    assert (found["state"], found["items"], found["listed"], found["counts"]["refused"]) == ("succeeded", 13, 13, 6)
     assert shop.lines(batch) == {
         **{f"{n}.jpg": digest(jpeg(shade=n)) for n in (0, 2, 4, 6)},
         **{f"deep/{n}.jpg": digest(jpeg(shade=n)) for n in (1, 3, 5)},
@@ -147,6 +149,7 @@ def test_a_folder_becomes_lines_and_ends_by_itself(shop: Shop) -> None:
         "huge.jpg": "FILE_TOO_LARGE",
         "empty.jpg": "EMPTY_FILE",
         "link.jpg": "PATH_NOT_ALLOWED",
+        "pipe.jpg": "PATH_NOT_ALLOWED",
         "odd\\00000aname.jpg": "PATH_NOT_ALLOWED",
     }
 
@@ -210,7 +213,7 @@ def test_only_what_is_new_or_changed_since_then(shop: Shop) -> None:
     assert sorted(shop.lines(fourth)) == ["0.jpg"], "what was changed back has changed since the newest answer"
     other = Mill(shop.mill.database, one_stage(), tenant_name="other")
     with other.database.begin() as connection:
-        new = NewBatch(tenant_id=other.tenant_id, system="single", source=dict(shop.shown(third)["source"]))
+        new = NewBatch(tenant_id=other.tenant_id, system="single", source=dict(shop.shown(second)["source"]))
         foreign, _ = batches.create(connection, new)
     shop.list_all()
     with other.database.begin() as connection:
@@ -323,6 +326,16 @@ def test_a_page_has_a_time_limit(shop: Shop) -> None:
         (shop.root / "cats" / f"more{n}.jpg").write_bytes(jpeg())
     shop.folder()
     assert shop.list_all(page=1000, page_s=1e-9) == 3, "a step of sixteen lines each"
+
+
+def test_a_control_that_stops_closes_its_page_with_what_it_has(shop: Shop) -> None:
+    for n in range(40):
+        (shop.root / "cats" / f"more{n}.jpg").write_bytes(jpeg())
+    batch, stopping = shop.folder(), threading.Event()
+    stopping.set()
+    settings = BatchSettings(roots=[shop.root], page=1_000)
+    assert SourceLister(shop.mill.database, shop.storage, LIMITS, settings, stopping).turn()
+    assert (shop.shown(batch)["state"], shop.shown(batch)["items"]) == ("listing", 16)
 
 
 def test_three_thousand_objects_need_no_more_memory_and_no_more_runs_than_the_window(shop: Shop) -> None:
