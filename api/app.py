@@ -23,7 +23,7 @@ from db.settings import DatabaseSettings
 from pipeline.settings import PipelineSettings
 from storage import open_storage
 from tasks.queue import Doorbell
-from tasks.settings import TaskSettings, TrainingSettings
+from tasks.settings import BatchSettings, TaskSettings, TrainingSettings
 
 READY_FOR_S = 2.0
 
@@ -42,6 +42,7 @@ def connect(settings: ApiSettings) -> Services:
         settings=settings,
         limits=PipelineSettings().image_limits,
         training=TrainingSettings(),
+        batches=BatchSettings(),
         database=database,
         storage=open_storage(),
         doorbell=Doorbell(TaskSettings().redis_url.get_secret_value()),

@@ -64,10 +64,10 @@ BATCH_OPERATIONS = (
         parameters=(_KEY,),
         body={"application/json": ref("NewBatch")},
         answers={
-            201: answer("Batch", "Open, and empty", **_WHERE),
+            201: answer("Batch", "Open and empty, or being listed", **_WHERE),
             200: answer("Batch", "The batch that this Idempotency-Key opened before"),
         },
-        errors=(*_BODY_ERRORS, errors.IdempotencyConflict, errors.ModelUnavailable),
+        errors=(*_BODY_ERRORS, errors.PathNotAllowed, errors.IdempotencyConflict, errors.ModelUnavailable),
     ),
     Operation(
         method="GET",

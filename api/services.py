@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.sniff import ImageLimits
     from storage.base import Storage
     from tasks.queue import Doorbell
-    from tasks.settings import TrainingSettings
+    from tasks.settings import BatchSettings, TrainingSettings
 
 EXTENSION = "scanmill"
 COLLECTED = "collected"
@@ -34,6 +34,7 @@ class Services:
     settings: ApiSettings
     limits: ImageLimits
     training: TrainingSettings
+    batches: BatchSettings
     database: Database
     storage: Storage
     doorbell: Doorbell

@@ -20,8 +20,8 @@ RATE_S = 60
 """The rate is that of the last minute."""
 
 _BATCH = """
-    SELECT b.id, p.system, p.version, b.parent, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.items,
-           b.refused, b.created_at, b.finalised_at, b.paused_at, b.cancel_requested_at, b.finished_at
+    SELECT b.id, p.system, p.version, b.parent, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.source,
+           b.listed, b.items, b.refused, b.created_at, b.finalised_at, b.paused_at, b.cancel_requested_at, b.finished_at
     FROM batch b JOIN pipeline p ON p.id = b.pipeline_id"""
 
 
@@ -84,6 +84,8 @@ def _summary(r: sa.Row[Any]) -> dict[str, Any]:
         "priority": r.priority,
         "failure_budget": r.failure_budget,
         "options": r.options,
+        "source": r.source,
+        "listed": r.listed if r.source or r.parent else None,
         "items": r.items,
         "created_at": _time(r.created_at),
         "finalised_at": _time(r.finalised_at),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.setting_names import also
@@ -42,18 +42,30 @@ class TaskSettings(BaseSettings):
         return self
 
 
+def _plain(roots: list[Path]) -> list[Path]:
+    if any(not root.is_absolute() or ".." in root.parts or root == Path("/") for root in roots):
+        raise ValueError("every root is an absolute folder, without .. in it, and not the whole disk")
+    return roots
+
+
+Roots = Annotated[list[Path], AfterValidator(_plain)]
+
+
+class BatchSettings(BaseSettings):
+    """Batches whose source lies on the server. Shared by API and control."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_BATCH_", extra="ignore")
+
+    roots: Roots = Field([], description="Folders below which a batch may take a server's folder, as a JSON list")
+    page: int = Field(200, ge=1, le=5_000, description="Lines of such a source that one transaction takes")
+    page_s: float = Field(5.0, gt=0, le=60, description="Seconds after which a page is closed with what it has")
+
+
 class TrainingSettings(BaseSettings):
     """What training may read, and how it is broken off. Shared by API and trainers."""
 
     model_config = SettingsConfigDict(env_prefix="SCANMILL_TRAINING_", extra="ignore")
 
-    roots: list[Path] = Field([], description="Folders below which a training's data may lie, as a JSON list")
+    roots: Roots = Field([], description="Folders below which a training's data may lie, as a JSON list")
     stop_grace_s: float = Field(10.0, ge=0, description="Seconds a training may take to write its checkpoint")
     threads: int = Field(2, ge=1, le=256, description="Threads of a training, and processes that draw its pictures")
-
-    @field_validator("roots")
-    @classmethod
-    def _absolute(cls, roots: list[Path]) -> list[Path]:
-        if any(not root.is_absolute() or ".." in root.parts or root == Path("/") for root in roots):
-            raise ValueError("every root is an absolute folder, without .. in it, and not the whole disk")
-        return roots

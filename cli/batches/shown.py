@@ -22,6 +22,8 @@ def counts(batch: Json, filled: Filled | None = None) -> Table:
     for name, n in batch["counts"].items():
         if n or name == "items":
             table.add_row(name, f"{n:,}")
+    if batch["source"] and (unchanged := batch["listed"] - batch["items"]):
+        table.add_row("unchanged", f"{unchanged:,}")
     if filled is not None:
         for name, n in (("sent before", filled.known), ("unchanged", filled.unchanged)):
             if n:

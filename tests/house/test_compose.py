@@ -148,6 +148,13 @@ def test_the_trainer_trains_and_serves_nothing() -> None:
     )
 
 
+def test_control_sees_the_pictures_that_batches_may_list_and_cannot_write_them() -> None:
+    [volume] = SERVICES["control"]["volumes"]
+    for name in ("control", "api"):
+        (root,) = json.loads(SERVICES[name]["environment"]["SCANMILL_BATCH_ROOTS"])
+        assert volume.endswith(f":{root}:ro")
+
+
 def test_services_wait_for_what_they_need() -> None:
     for name in ("api", "control", "worker-cpu", "worker-gpu0", "trainer"):
         assert SERVICES[name]["depends_on"] == {
