@@ -8,6 +8,7 @@ from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
+from api.scanpack_operations import SCANPACK_OPERATIONS
 from api.schemas import listed, ref
 from api.training_operations import TRAINING_OPERATIONS
 from pipeline import errors
@@ -135,6 +136,7 @@ _OTHERS = (
 OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *BATCH_OPERATIONS,
+    *SCANPACK_OPERATIONS,
     *RESCAT_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,

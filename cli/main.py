@@ -20,6 +20,7 @@ VERBS = {
     "status": "Show a scan.",
     "cancel": "Cancel a scan.",
     "batch": "Scan many pictures: plan, send, steer, retry, compare, export.",
+    "verify": "Check a scanpack: every file, its signature, and whose it is.",
     "keys": "Create, list and revoke API keys.",
     "models": "Show, fetch, take in, verify, promote and roll back models.",
     "train": "Train a network, here or on the service.",

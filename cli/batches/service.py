@@ -80,6 +80,10 @@ class Batches:
         """The export's bytes as they come."""
         return self._client.stream(f"{_path(batch_id)}/export", params=_query(query))
 
+    def pack(self, batch_id: str) -> Iterator[bytes]:
+        """The scanpack's bytes as they come."""
+        return self._client.stream(f"{_path(batch_id)}/scanpack")
+
 
 def _path(batch_id: str) -> str:
     return f"/v1/batches/{quote(batch_id, safe='')}"
