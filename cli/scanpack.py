@@ -25,8 +25,9 @@ _DESCRIPTORS = (16, 24)
 """Bytes after a member that tell its size."""
 _EXTRAS = (0, 20)
 """Bytes that a header may add: none, or the sizes of a member that may be longer than 4 GiB."""
-_MOST_KEY = 10_000
-_MOST_LIST = 1 << 31
+_BROKEN = "its bytes are not what they were"
+_SIGNED = {KEY: 10_000, SUMS: 1 << 31, SIGNATURE: 10_000}
+"""What a signature is about, and the most bytes that each may have."""
 _MOST_EXTRA = 28
 
 
@@ -72,6 +73,8 @@ def _verify(pack: ZipFile, verdict: Verdict) -> None:
     if verdict.damaged:  # what is not laid out like a pack is not read
         return
     listed = _listed(pack, verdict)
+    if verdict.damaged:  # without a list there is nothing to hold the files to
+        return
     here = {info.filename for info in members} - UNSUMMED
     for name in sorted(listed.keys() - here):
         verdict.wrong(name, "it is missing")
@@ -140,16 +143,18 @@ def _descriptor(following: bytes) -> int:
 def _listed(pack: ZipFile, verdict: Verdict) -> dict[str, str]:
     """Name → SHA-256 as the list has it."""
     found: dict[str, str] = {}
-    if SUMS not in pack.NameToInfo:
+    try:
+        with pack.open(SUMS) as lines:
+            for number, line in enumerate(lines, 1):
+                match = _LINE.fullmatch(line.decode("ascii", "replace"))
+                if match is None or match[2] in found:
+                    verdict.wrong(SUMS, f"line {number} is no digest with a name of its own")
+                    break
+                found[match[2]] = match[1]
+    except KeyError:
         verdict.wrong(SUMS, "it is missing")
-        return found
-    with pack.open(SUMS) as lines:
-        for number, line in enumerate(lines, 1):
-            match = _LINE.fullmatch(line.decode("ascii", "replace"))
-            if match is None or match[2] in found:
-                verdict.wrong(SUMS, f"line {number} is no digest with a name of its own")
-                continue
-            found[match[2]] = match[1]
+    except _HOSTILE:
+        verdict.wrong(SUMS, _BROKEN)
     return found
 
 
@@ -172,20 +177,28 @@ def _signature(pack: ZipFile, names: Collection[str], verdict: Verdict) -> None:
         if KEY in names:
             verdict.wrong(SIGNATURE, "it is missing, although a key is there")
         return
-    try:
-        key = PublicKey.read(_small(pack, KEY, _MOST_KEY).decode("ascii"))
-        good = key.signed(_small(pack, SUMS, _MOST_LIST), _small(pack, SIGNATURE, _MOST_KEY))
-    except (KeyError, BadKey, *_HOSTILE):
-        verdict.wrong(KEY, f"it is no key for {SIGNATURE}")
+    read = {name: _small(pack, name, most, verdict) for name, most in _SIGNED.items()}
+    if any(content is None for content in read.values()):
         return
-    if good:
+    try:
+        key = PublicKey.read((read[KEY] or b"").decode("ascii", "replace"))
+    except BadKey as error:
+        verdict.wrong(KEY, str(error))
+        return
+    if key.signed(read[SUMS] or b"", read[SIGNATURE] or b""):
         verdict.key = key.id
     else:
         verdict.wrong(SIGNATURE, f"it does not fit {SUMS} and {KEY}")
 
 
-def _small(pack: ZipFile, name: str, most: int) -> bytes:
-    info = pack.getinfo(name)
-    if info.file_size > most:
-        raise BadZipFile(f"{name} is too large")
-    return pack.read(info)
+def _small(pack: ZipFile, name: str, most: int, verdict: Verdict) -> bytes | None:
+    """A member's bytes; None, and noted, when it is missing, broken, or too long for what it is."""
+    try:
+        if pack.getinfo(name).file_size <= most:
+            return pack.read(name)
+        verdict.wrong(name, "it is too long")
+    except KeyError:
+        verdict.wrong(name, "it is missing")
+    except _HOSTILE:
+        verdict.wrong(name, _BROKEN)
+    return None
