@@ -47,8 +47,8 @@ def get_batch_report(batch_id: str) -> Response:
     for line in tally.added(found[:LINES]):
         links = _links(line, pictures.get(line["scan_id"], []))
         origins |= {_origin(link) for link in links.values()}
-        expired = sum(artifact.expired for artifact in pictures.get(line["scan_id"], []))
-        cards.append(report.line_card(line, stages, list(links), links.get, expired))
+        gone = sum(artifact.expired for artifact in pictures.get(line["scan_id"], []))
+        cards.append(report.line_card(line, stages, list(links), links.get, gone))
     images = " ".join(sorted(origins))
     page = report.Page(
         batch=batch,

@@ -178,21 +178,21 @@ def _signature(pack: ZipFile, names: Collection[str], verdict: Verdict) -> None:
             verdict.wrong(SIGNATURE, "it is missing, although a key is there")
         return
     read = {name: _small(pack, name, most, verdict) for name, most in _SIGNED.items()}
-    if any(content is None for content in read.values()):
+    if _SIGNED.keys() & verdict.damaged.keys():
         return
     try:
-        key = PublicKey.read((read[KEY] or b"").decode("ascii", "replace"))
+        key = PublicKey.read(read[KEY].decode("ascii", "replace"))
     except BadKey as error:
         verdict.wrong(KEY, str(error))
         return
-    if key.signed(read[SUMS] or b"", read[SIGNATURE] or b""):
+    if key.signed(read[SUMS], read[SIGNATURE]):
         verdict.key = key.id
     else:
         verdict.wrong(SIGNATURE, f"it does not fit {SUMS} and {KEY}")
 
 
-def _small(pack: ZipFile, name: str, most: int, verdict: Verdict) -> bytes | None:
-    """A member's bytes; None, and noted, when it is missing, broken, or too long for what it is."""
+def _small(pack: ZipFile, name: str, most: int, verdict: Verdict) -> bytes:
+    """A member's bytes; none, and noted, when it is missing, broken, or too long for what it is."""
     try:
         if pack.getinfo(name).file_size <= most:
             return pack.read(name)
@@ -201,4 +201,4 @@ def _small(pack: ZipFile, name: str, most: int, verdict: Verdict) -> bytes | Non
         verdict.wrong(name, "it is missing")
     except _HOSTILE:
         verdict.wrong(name, _BROKEN)
-    return None
+    return b""

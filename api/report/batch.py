@@ -26,7 +26,7 @@ PARTS = ("crop_", "heatmap_")
 
 @dataclass(frozen=True, slots=True)
 class LineCard:
-    """One line. ``hero`` and ``pictures`` are addresses; ``expired`` counts pictures that are no more."""
+    """One line. ``hero`` and ``pictures`` are addresses; ``gone`` counts pictures that are no more."""
 
     name: str
     status: str
@@ -40,10 +40,10 @@ class LineCard:
     regions: list[RegionCard]
     hero: str | None
     pictures: list[tuple[str, str]]
-    expired: int
+    gone: int
 
 
-def line_card(line: Json, stages: Sequence[str], pictures: Sequence[str], address: Address, expired: int) -> LineCard:
+def line_card(line: Json, stages: Sequence[str], pictures: Sequence[str], address: Address, gone: int) -> LineCard:
     """A line as ``db.batch_views.items`` tells it; ``stages`` and ``pictures`` are names in their order."""
     report = line["report"] or {}
     shown = [(name, where) for name in pictures if (where := address(name))]
@@ -62,14 +62,18 @@ def line_card(line: Json, stages: Sequence[str], pictures: Sequence[str], addres
         regions=[cards.region(name, found, address) for name, found in cards.findings(report, stages).items()],
         hero=next((by_name[name] for name in HERO if name in by_name), shown[0][1] if shown else None),
         pictures=[(name.replace("_", " "), where) for name, where in shown if not name.startswith(PARTS)],
-        expired=expired,
+        gone=gone,
     )
 
 
 @dataclass(slots=True)
 class Tally:
-    """Labels per area over lines; what was not answered counts under its code. ``mocks`` are lines of a mock model."""
+    """Labels per area over lines; what was not answered counts under its code. ``mocks`` are lines of a mock model.
 
+    ``ends`` counts the lines that carry a code, by code and status.
+    """
+
+    ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     areas: dict[str, Counter[str]] = field(default_factory=dict)
     reviews: Counter[str] = field(default_factory=Counter)
     lines: int = 0
@@ -80,6 +84,8 @@ class Tally:
         report = line["report"] or {}
         self.lines += 1
         self.mocks += cards.is_mock(report)
+        if line["code"]:
+            self.ends[line["code"], line["status"]] += 1
         for area, found in (report.get("findings") or {}).items():
             self.areas.setdefault(area, Counter())[found.get("label") or found.get("code") or "no answer"] += 1
             self.reviews[area] += bool(found.get("needs_review"))
@@ -94,6 +100,12 @@ class Tally:
     def labels(self) -> dict[str, dict[str, int]]:
         """Area → label or code → lines, areas by name and labels by count. Each area's add up to all lines."""
         return {area: self._adding_up(counts) for area, counts in sorted(self.areas.items())}
+
+    @property
+    def codes(self) -> list[dict[str, Any]]:
+        """As ``db.batch_views.codes`` tells them, the commonest first."""
+        found = sorted(self.ends.items(), key=lambda pair: (-pair[1], pair[0]))
+        return [{"code": code, "status": status, "n": n} for (code, status), n in found]
 
     def _adding_up(self, counts: Counter[str]) -> dict[str, int]:
         silent = self.lines - counts.total()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -32,8 +33,9 @@ class RegionCard:
     heatmap: str | None
 
 
+@cache
 def environment() -> Environment:
-    """The pages' templates: everything is escaped, and a name that is missing is an error."""
+    """The pages' templates, read once: everything is escaped, and a name that is missing is an error."""
     loader = PackageLoader("api.report", "templates")
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 

@@ -19,6 +19,8 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from api.scanpack.layout import SUMS, UNSUMMED
 
 _CHUNK = 1 << 20
+_SENT = 64 << 10
+"""Bytes of a stream that are sent at once, or more."""
 _MOST = 16 << 20
 """Bytes that wait in memory to be sent; more wait on disk."""
 
@@ -94,6 +96,7 @@ class Archive:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._zip.fp = None  # one that was given up writes no table
         for each in (self._sums, self._members, self._sink.kept):
             each.close()
 
@@ -110,7 +113,8 @@ class Archive:
             for part in parts:
                 digest.update(part)
                 member.write(part)
-                yield self._sink.taken()
+                if self._sink.kept.tell() >= _SENT:
+                    yield self._sink.taken()
         self._sum(name, digest.hexdigest())
         yield self._sink.taken()
 

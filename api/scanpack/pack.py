@@ -91,7 +91,7 @@ class Packing:
         pages = range(1, -(-self.source.batch["items"] // layout.LINES) + 1)
         page = report.Page(
             batch=self.source.batch,
-            codes=self.source.codes,
+            codes=self.tally.codes,
             tally=self.tally,
             lines=cards,
             links=[(str(each), None if each == number else layout.page(each)) for each in pages],
@@ -112,7 +112,7 @@ class Packing:
         return {
             "scanpack": layout.VERSION,
             "batch": {name: value for name, value in self.source.batch.items() if name not in ("per_second", "eta_s")},
-            "codes": self.source.codes,
+            "codes": self.tally.codes,
             "labels": self.tally.labels,
             "mock": self.tally.mocks > 0,
             "mock_lines": self.tally.mocks,

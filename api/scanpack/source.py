@@ -28,7 +28,6 @@ class Source:
     tenant_id: UUID
     batch_id: UUID
     batch: dict[str, Any] = field(init=False)
-    codes: list[dict[str, Any]] = field(init=False)
     pipeline: dict[str, Any] = field(init=False)
     _ended: datetime | None = field(init=False)
 
@@ -41,7 +40,6 @@ class Source:
             if self._ended is None:
                 raise NotFinished
             self.batch = found
-            self.codes = batch_views.codes(connection, self.tenant_id, self.batch_id)
             self.pipeline = scanpacks.pipeline(connection, self.tenant_id, self.batch_id)
 
     @property

@@ -173,6 +173,8 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("POST", "/items"),
             ("GET", "/errors"),
             ("GET", "/export"),
+            ("GET", "/scanpack"),
+            ("GET", "/report"),
             ("POST", "/finalise"),
             ("POST", "/pause"),
             ("POST", "/resume"),
@@ -182,6 +184,7 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("GET", "/diff/<other_id>"),
         )
     },
+    ("GET", "/v1/signing-key"): is_for_everybody,
     ("GET", "/v1/training/recipes"): is_the_installations,
     ("POST", "/v1/training"): trains_for_itself,
     ("GET", "/v1/training"): sees_nothing,
