@@ -19,7 +19,7 @@ VERBS = {
     "submit": "Submit pictures.",
     "status": "Show a scan.",
     "cancel": "Cancel a scan.",
-    "batch": "Scan many pictures: plan, send, steer, retry, compare, export.",
+    "batch": "Scan many pictures: plan, send, steer, retry, compare, export, pack.",
     "verify": "Check a scanpack: every file, its signature, and whose it is.",
     "keys": "Create, list and revoke API keys.",
     "models": "Show, fetch, take in, verify, promote and roll back models.",
