@@ -50,7 +50,8 @@ def test_from_a_folder_to_a_pack_that_is_the_same_after_a_restart(server_folder:
         told = say(house, "batch", "pack", batch, "--out", str(pack))
         say(house, "batch", "report", batch, "--out", str(tmp_path / "pages"))
         say(house, "batch", "report", batch, "--out", str(tmp_path / "pages"), end=2)
-        key = house.client().send("GET", "/v1/signing-key").json()
+        with house.client() as client:
+            key = client.send("GET", "/v1/signing-key").json()
     with House(folder) as house:
         say(house, "batch", "pack", batch, "--out", str(again))
 
