@@ -130,7 +130,7 @@ def _misplaced(pack: ZipFile, members: list[ZipInfo]) -> Iterator[tuple[str, str
     if place != pack.start_dir:
         yield "", "it holds bytes that belong to no file"
     file.seek(-_END_RECORD, SEEK_END)
-    if pack.comment or file.read(4) != b"PK\x05\x06":
+    if file.read(4) != b"PK\x05\x06":
         yield "", "something follows its end"
 
 

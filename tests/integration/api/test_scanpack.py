@@ -76,6 +76,9 @@ def members(pack: bytes) -> dict[str, bytes]:
 def test_the_same_batch_gives_the_same_bytes_after_a_restart_too(api: Api, key: SigningKey, done: str) -> None:
     first = pack_of(api, done)
     assert pack_of(api, done) == first
+    with ZipFile(io.BytesIO(first)) as opened_pack:
+        kept = {(info.date_time, info.create_system, info.external_attr) for info in opened_pack.infolist()}
+    assert kept == {((1980, 1, 1, 0, 0, 0), 3, 0o100644 << 16)}
     again = make_api()
     try:
         again.here.signing_key = key
@@ -218,6 +221,13 @@ def test_pictures_that_are_gone_are_counted_not_invented(api: Api, api_database:
         told = json.loads(found["batch.json"])["pictures"]
         assert told == {"files": 0, "bytes": 0, "expired": 0, "missing": 0, which: 1}
         assert "1 picture is no more" in found["index.html"].decode()
+
+
+def test_uploaded_bytes_are_neither_packed_nor_shown(api: Api, api_database: str, done: str) -> None:
+    run(api_database, "UPDATE result_artifact SET name = 'original'")
+    assert not [name for name in members(pack_of(api, done)) if name.startswith("pictures/")]
+    page = api.call("GET", f"/v1/batches/{done}/report").get_data(as_text=True)
+    assert "no picture" in page and "/v1/files" not in page
 
 
 def test_a_mock_models_answers_are_marked(api: Api, api_database: str, done: str) -> None:
