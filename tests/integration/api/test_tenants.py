@@ -250,4 +250,5 @@ def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> No
 def test_open_operations_are_the_ones_we_mean() -> None:
     assert {operation.path for operation in OPERATIONS if operation.scope is None} == {
         "/", "/docs", "/assets/style.css", "/openapi.json", "/health", "/ready", "/metrics", "/v1/files/<path:key>",
+        "/v1/signing-key",
     }  # fmt: skip
