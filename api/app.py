@@ -13,6 +13,7 @@ from api.metrics import Metrics
 from api.openapi import document
 from api.operation import Operation
 from api.operations import OPERATIONS
+from api.scanpack.settings import SigningSettings
 from api.services import EXTENSION, Services
 from api.settings import ApiSettings
 from api.slots import Slots
@@ -53,6 +54,7 @@ def connect(settings: ApiSettings) -> Services:
         waits=Slots(settings.max_waits, metrics.held.labels("wait")),
         streams=Slots(settings.max_streams, metrics.held.labels("stream")),
         uploads=Slots(max(1, settings.threads // 2), metrics.held.labels("upload")),
+        signing_key=SigningSettings().key,
     )
 
 

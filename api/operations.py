@@ -9,6 +9,7 @@ from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
+from api.scanpack_operations import SCANPACK_OPERATIONS
 from api.schemas import listed, ref
 from api.skincare.operations import SKINCARE_OPERATIONS
 from api.training_operations import TRAINING_OPERATIONS
@@ -138,6 +139,7 @@ _OTHERS = (
 OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *BATCH_OPERATIONS,
+    *SCANPACK_OPERATIONS,
     *RESCAT_OPERATIONS,
     *HASKI_OPERATIONS,
     *SKINCARE_OPERATIONS,

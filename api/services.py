@@ -15,6 +15,7 @@ from api.slots import Slots
 if TYPE_CHECKING:
     from api.auth import KeyCache
     from api.health import ModelsAtHand
+    from api.scanpack.signing import SigningKey
     from api.system import Readiness
     from db.session import Database
     from pipeline.sniff import ImageLimits
@@ -45,6 +46,7 @@ class Services:
     waits: Slots
     streams: Slots
     uploads: Slots
+    signing_key: SigningKey | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     openapi: dict[str, Any] = field(default_factory=dict)
 

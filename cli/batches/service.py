@@ -88,6 +88,10 @@ class Batches:
             yield from page["items"]
             query = {**query, "cursor": page["next_cursor"]} if page["next_cursor"] else None
 
+    def pack(self, batch_id: str) -> Iterator[bytes]:
+        """The scanpack's bytes as they come."""
+        return self._client.stream(f"{_path(batch_id)}/scanpack")
+
 
 def _path(batch_id: str) -> str:
     return f"/v1/batches/{quote(batch_id, safe='')}"

@@ -214,6 +214,8 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("GET", "/errors"),
             ("GET", "/export"),
             ("GET", "/artifacts"),
+            ("GET", "/scanpack"),
+            ("GET", "/report"),
             ("POST", "/finalise"),
             ("POST", "/pause"),
             ("POST", "/resume"),
@@ -223,6 +225,7 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("GET", "/diff/<other_id>"),
         )
     },
+    ("GET", "/v1/signing-key"): is_for_everybody,
     ("GET", "/v1/training/recipes"): is_the_installations,
     ("POST", "/v1/training"): trains_for_itself,
     ("GET", "/v1/training"): sees_nothing,
@@ -302,4 +305,5 @@ def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> No
 def test_open_operations_are_the_ones_we_mean() -> None:
     assert {operation.path for operation in OPERATIONS if operation.scope is None} == {
         "/", "/docs", "/assets/style.css", "/openapi.json", "/health", "/ready", "/metrics", "/v1/files/<path:key>",
+        "/v1/signing-key",
     }  # fmt: skip
