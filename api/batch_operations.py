@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import batch_reading, batches
+from api.batch_plan_schemas import PLAN
 from api.batch_schemas import ENDS
 from api.fields import MOST_ITEMS
 from api.operation import Answer, Operation, Parameter, answer
@@ -143,13 +144,17 @@ BATCH_OPERATIONS = (
         scope="scans:write",
         parameters=(_ID, _KEY),
         body={"application/json": ref("Reprocess")},
-        answers={202: answer("Batch", "The new batch, being listed", **_WHERE)},
+        answers={
+            202: answer("Batch", "The new batch, being listed", **_WHERE),
+            200: answer(PLAN, "With dry_run: what would be computed"),
+        },
         errors=(
             *_BODY_ERRORS,
             errors.NotFound,
             errors.BatchClosed,
             errors.IdempotencyConflict,
             errors.ModelUnavailable,
+            errors.Overloaded,
         ),
     ),
     Operation(

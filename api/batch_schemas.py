@@ -101,7 +101,14 @@ SCHEMAS |= {
     "Appended": shape({"added": COUNT, "refused": COUNT, "known": COUNT, "items": COUNT}),
     "BatchRetry": shape({}, optional=_SELECTOR),
     "Retried": shape({"id": UUID, "retried": COUNT, "more": {"type": "boolean"}}),
-    "Reprocess": shape({}, optional={"name": MAYBE_TEXT, "options": SWITCHES}),
+    "Reprocess": shape(
+        {},
+        optional={
+            "name": MAYBE_TEXT,
+            "options": SWITCHES,
+            "dry_run": {"type": "boolean", "default": False, "description": "only say what would be computed"},
+        },
+    ),
     "BatchChange": shape({"priority": PRIORITY}),
     "BatchDiff": shape(
         {

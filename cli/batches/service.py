@@ -52,6 +52,11 @@ class Batches:
         headers = {"Idempotency-Key": str(uuid.uuid4())} if verb == "reprocess" else {}
         return dict(self._client.send("POST", path, json=given, headers=headers).json())
 
+    def reprocess_plan(self, batch_id: str, **body: Any) -> Json:
+        """What `reprocess` with this body would compute; nothing is queued."""
+        given = {name: value for name, value in body.items() if value is not None} | {"dry_run": True}
+        return dict(self._client.send("POST", f"{_path(batch_id)}/reprocess", json=given, hold_s=DIFF_S).json())
+
     def prioritise(self, batch_id: str, priority: int) -> Json:
         """Another place among the tenant's batches."""
         return dict(self._client.send("PATCH", _path(batch_id), json={"priority": priority}).json())
