@@ -11,7 +11,6 @@ from api.schemas import TEXT, ref
 from pipeline import errors
 
 _ID = Parameter("batch_id", "path", "A batch's id", {"type": "string", "format": "uuid"})
-_OTHER = Parameter("other_id", "path", "The batch to compare it with", {"type": "string", "format": "uuid"})
 _KEY = Parameter("Idempotency-Key", "header", "The same key and request open the same batch")
 _LIMIT = Parameter("limit", "query", "Items on a page", {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS})
 _CURSOR = Parameter("cursor", "query", "next_cursor of the page before")
@@ -20,15 +19,6 @@ _WHICH = (
     Parameter("status", "query", "Only lines in this status; may stand several times", ENDS),
     Parameter("code", "query", "Only lines with this code"),
     Parameter("stage", "query", "Only lines that ended at this stage"),
-)
-_LIMITS = tuple(
-    Parameter(name, "query", f"Limit of the verdict: {what}", {"type": "number", "minimum": 0, "maximum": 1})
-    for name, what in (
-        ("max_flips", "share of labels that changed"),
-        ("max_ends", "share of lines with another status"),
-        ("max_shift", "mean shift of the probabilities"),
-        ("min_iou", "mean overlap of the face boxes"),
-    )
 )
 _WHERE = {"Location": "The batch's address"}
 _BODY_ERRORS = (errors.InvalidJson, errors.InvalidField, errors.UnsupportedContentType, errors.PayloadTooLarge)
@@ -188,17 +178,6 @@ BATCH_OPERATIONS = (
         scope="scans:read",
         parameters=(_ID, _FORMAT, *_WHICH),
         answers={200: Answer("The file", {"application/x-ndjson": TEXT, "text/csv": TEXT})},
-        errors=(errors.NotFound, errors.InvalidField, errors.Overloaded),
-    ),
-    Operation(
-        method="GET",
-        path="/v1/batches/<batch_id>/diff/<other_id>",
-        handler=batch_reading.diff_batches,
-        tag="batches",
-        summary="What changed between two batches",
-        scope="scans:read",
-        parameters=(_ID, _OTHER, *_LIMITS),
-        answers={200: answer("BatchDiff", "The difference, and whether it is within the limits")},
         errors=(errors.NotFound, errors.InvalidField, errors.Overloaded),
     ),
 )

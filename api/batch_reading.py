@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -11,7 +9,7 @@ from uuid import UUID
 
 from flask import Response, jsonify, request
 
-from api import ids
+from api import csv_rows, ids
 from api.auth import principal
 from api.batches import selector
 from api.fields import asked, page_size
@@ -20,13 +18,10 @@ from api.problems import invalid
 from api.services import Services, services
 from db import batch_views
 from db.batch_views import Which
-from pipeline.compare import Limits, Tally, compare
 from pipeline.errors import NotFound
 
 PAGE = 200
 """Lines that are read at once; memory holds no more of them, however long the batch."""
-LIMITS = {"max_flips": "flips", "max_ends": "ends", "max_shift": "shift", "min_iou": "iou"}
-"""Parameter of a comparison → the limit it sets."""
 COLUMNS = ("n", "custom_id", "scan_id", "status", "code", "stage", "finished_at", "health_score")
 UNWELL = ("refused", "rejected", "failed", "partial", "cancelled")
 
@@ -134,82 +129,20 @@ def as_json_lines(lines: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 
 def as_table(lines: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """CSV as RFC 4180 has it: the usual columns, then findings and the client's own fields as JSON.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow([*COLUMNS, "findings", "fields"])
-    for line in lines:
-        report = line["report"] or {}
-        labels = {
-            region: found.get("label") or found.get("code") for region, found in (report.get("findings") or {}).items()
-        }
-        cells = {**line, "health_score": report.get("health_score")}
-        table.writerow(
-            [*(_cell(cells[name]) for name in COLUMNS), json.dumps(labels), json.dumps(line["fields"] or {})]
-        )
-        yield _taken(text)
-    yield _taken(text)
+    """A CSV table: the usual columns, then findings and the client's own fields as JSON."""
+    return csv_rows.table([*COLUMNS, "findings", "fields"], (_row(line) for line in lines))
 
 
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
-def _taken(text: io.StringIO) -> bytes:
-    done = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
-    return done
+def _row(line: dict[str, Any]) -> list[object]:
+    report = line["report"] or {}
+    labels = {
+        region: found.get("label") or found.get("code") for region, found in (report.get("findings") or {}).items()
+    }
+    cells = {**line, "health_score": report.get("health_score")}
+    return [*(cells[name] for name in COLUMNS), json.dumps(labels), json.dumps(line["fields"] or {})]
 
 
 WRITERS: dict[str, tuple[str, Callable[[Iterable[dict[str, Any]]], Iterator[bytes]]]] = {
     "jsonl": ("application/x-ndjson", as_json_lines),
     "csv": ("text/csv", as_table),
 }
-
-
-def diff_batches(batch_id: str, other_id: str) -> Response:
-    """What changed from one batch to another, line by line of the same ``custom_id``; with limits, a verdict."""
-    asked(set(LIMITS))
-    here, tenant = services(), principal().tenant_id
-    before, after = uuid_of(batch_id), uuid_of(other_id)
-    limits = Limits(**{LIMITS[name]: _share(name) for name in LIMITS if name in request.args})
-    for each in (before, after):
-        _batch(here, each)
-    tally = Tally()
-    with here.streams:
-        for pairs in _pairs(here, tenant, before, after):
-            for first, second in pairs:
-                if first is None or second is None:
-                    tally.missing["after" if first is None else "before"] += 1
-                else:
-                    tally.add(compare(first, second))
-    return jsonify({"before": str(before), "after": str(after), **tally.summary(limits)})
-
-
-def _share(name: str) -> float:
-    try:
-        value = float(request.args[name])
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise invalid(name, "must be a share from 0 to 1")
-    return value
-
-
-Pair = tuple[dict[str, Any] | None, dict[str, Any] | None]
-
-
-def _pairs(here: Services, tenant_id: UUID, before: UUID, after: UUID) -> Iterator[list[Pair]]:
-    """Lines of both batches by ``custom_id``, a page at a time."""
-    place = ""
-    while True:
-        with here.database.begin() as connection:
-            found = batch_views.pairs(connection, tenant_id, before, after, place, PAGE)
-        yield [(first, second) for _, first, second in found]
-        if len(found) < PAGE:
-            return
-        place = found[-1][0]

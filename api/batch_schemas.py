@@ -110,22 +110,4 @@ SCHEMAS |= {
         },
     ),
     "BatchChange": shape({"priority": PRIORITY}),
-    "BatchDiff": shape(
-        {
-            "before": UUID,
-            "after": UUID,
-            "lines": COUNT,
-            "only_before": COUNT,
-            "only_after": COUNT,
-            "flips": {**MAYBE_SHARE, "description": "of the labels compared"},
-            "ends": {**MAYBE_SHARE, "description": "of the lines: another status"},
-            "shift": {**MAYBE_SHARE, "description": "mean total variation distance of the probabilities"},
-            "iou": {**MAYBE_SHARE, "description": "mean overlap of the face boxes"},
-            "statuses": {"type": "array", "items": shape({"before": ENDS, "after": ENDS, "n": COUNT})},
-            "regions": {"type": "object"},
-            "worst": {"type": "array", "items": {"type": "object"}},
-            "pass": {"type": "boolean"},
-            "exceeded": {"type": "array", "items": TEXT},
-        }
-    ),
 }

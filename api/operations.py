@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import health, keys, pages, reading, system
+from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
@@ -135,6 +136,7 @@ _OTHERS = (
 OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *BATCH_OPERATIONS,
+    *BATCH_DIFF_OPERATIONS,
     *RESCAT_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
