@@ -134,11 +134,17 @@ def _figures(found: Json, limits: Mapping[str, float]) -> list[Figure]:
         Figure(
             words,
             "–" if found[name] is None else form.format(found[name]),
-            f"{'at most' if limit.startswith('max') else 'at least'} {limits[limit]:g}" if limit in limits else "",
+            _limit(limit, form, limits),
             name in found["exceeded"],
         )
         for name, words, limit, form in kinds
     ]
+
+
+def _limit(name: str, form: str, limits: Mapping[str, float]) -> str:
+    if name not in limits:
+        return ""
+    return f"{'at most' if name.startswith('max') else 'at least'} {form.format(limits[name])}"
 
 
 def _matrix(pairs: Iterable[Json]) -> Matrix:

@@ -179,7 +179,7 @@ def _counts(tally: Tally, times: float) -> dict[str, Any]:
     spans = {
         "computed": (tally.computed, tally.computed + tally.open_works),
         "reused": (tally.reused, tally.reused + tally.open),
-        "skipped": (tally.skipped, tally.skipped + tally.open),
+        "skipped": (tally.skipped, tally.skipped + tally.may_skip),
     }
     return {name: {"least": round(a * times), "most": round(b * times)} for name, (a, b) in spans.items()}
 

@@ -24,8 +24,8 @@ from pipeline.progress import Ending
 class Tally:
     """Runs of one stage. ``computed`` and ``reused`` are certain; ``open`` ones depend on answers that are not there.
 
-    An open run is computed, unless what it waits for turns out as it was before, or does not end ok.
-    ``open_works`` of them differ, so at most so many are computed.
+    An open run is computed, unless what it waits for turns out as it was before. ``open_works`` of them differ, so at most
+    so many are computed; ``may_skip`` of them need an answer that is to come, and are skipped if that is not ok.
     """
 
     computed: int = 0
@@ -33,6 +33,7 @@ class Tally:
     skipped: int = 0
     open: int = 0
     open_works: int = 0
+    may_skip: int = 0
 
 
 @dataclass(slots=True)
@@ -114,6 +115,7 @@ class Foresight:
         for line in lines:
             tally.open += 1
             tally.open_works += self._is_new(spec, line, _work(spec, line))
+            tally.may_skip += any(line.endings[name] is None for name in spec.needs)
 
     def _is_new(self, spec: StageSpec, line: Line, work: str) -> bool:
         """Name the answer to come; whether no earlier line has it computed already."""

@@ -99,6 +99,7 @@ def test_a_newer_model_computes_its_stage_and_what_follows(mill: Mill, done: UUI
     assert {each["name"]: each["follows"] for each in plan["stages"] if each["follows"]} == {"report": ["right"]}
     assert by_stage(plan, "computed") == dict.fromkeys(STAGES, (0, 0)) | {"right": (4, 4), "report": (0, 4)}
     assert by_stage(plan, "reused")["right"] == (1, 1), "equal pictures are computed once"
+    assert by_stage(plan, "skipped")["report"] == (0, 0), "a report needs no stage to be ok"
     assert plan["work_s"]["likely"] == pytest.approx(0.008), "eight runs of a recorded millisecond"
     assert plan["work_s"]["from"] <= plan["work_s"]["likely"] <= plan["work_s"]["to"]
     assert (plan["slots"], plan["time_s"]["likely"]) == (1, pytest.approx(0.008))
@@ -113,6 +114,7 @@ def test_a_threshold_that_changes_no_answer_leaves_the_rest_as_it_is(mill: Mill,
     assert [each["changed"] for each in plan["stages"] if each["name"] == "left"] == [["parameters"]]
     spans = by_stage(plan, "computed")
     assert (spans["left"], spans["extra"], spans["report"], spans["right"]) == ((4, 4), (0, 4), (0, 4), (0, 0))
+    assert by_stage(plan, "skipped")["extra"] == (0, 5), "should left not be ok"
     with mill.database.begin() as connection:
         made = batch_again.reprocess(connection, mill.tenant_id, done, name=None, options={})
     assert made is not None

@@ -20,7 +20,7 @@ def test_equal_and_scaled_maps_are_alike_and_mirrored_ones_are_not() -> None:
 
 
 def test_it_is_pearsons_correlation_of_what_is_above_zero() -> None:
-    chance = random.Random(3)  # noqa: S311  a draw, no secret
+    chance = random.Random(3)
     one, other = ([[chance.uniform(-1, 1) for _ in range(7)] for _ in range(7)] for _ in range(2))
     expected = np.corrcoef(np.maximum(one, 0).ravel(), np.maximum(other, 0).ravel())[0, 1]
     assert likeness(one, other) == pytest.approx(expected)
