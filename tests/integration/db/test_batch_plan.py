@@ -166,6 +166,15 @@ def test_what_may_not_be_reused_and_what_must_be_fetched_is_computed(mill: Mill,
     assert [each["changed"] for each in plan["stages"] if each["changed"]] == [["reuse"]]
     assert by_stage(plan, "computed")["right"] == (5, 5)
     holds(plan, happened(mill, again(mill, done)))
+    mill.publish(small_pipeline(right={"reuse_for_s": 60.0}))
+    assert by_stage(planned(mill, done), "computed")["right"] == (0, 0)
+    mill.execute(
+        """UPDATE result SET created_at = created_at - interval '1 hour',
+                             computed_at = computed_at - interval '1 hour'"""
+    )
+    plan = planned(mill, done)
+    assert by_stage(plan, "computed")["right"] == (4, 4), "too old to be taken"
+    holds(plan, happened(mill, again(mill, done)))
     far = opened(mill)
     append(mill, far, [NewItem(custom_id="far", kind=InputKind.URL, ref="https://example.org/a.jpg")])
     change(mill, batches.finalise, far)
