@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from api import diff_page
+from cli.batches.files import whole
 from cli.batches.service import Batches
 from cli.client import Client
 from cli.client_errors import ApiError
@@ -20,7 +21,7 @@ def write(folder: Path, batches: Batches, found: Mapping[str, Any], limits: Mapp
     """All three into the folder; where the page is."""
     before, after = found["before"], found["after"]
     folder.mkdir(parents=True, exist_ok=True)
-    lines(folder / LINES, batches, before, after)
+    whole(folder / LINES, batches.diff_lines(before, after))
     (folder / FIGURES).write_text(json.dumps(found, ensure_ascii=False, indent=1))
     text = diff_page.page(
         found,
@@ -33,19 +34,6 @@ def write(folder: Path, batches: Batches, found: Mapping[str, Any], limits: Mapp
     page = folder / PAGE
     page.write_text(text)
     return page
-
-
-def lines(path: Path, batches: Batches, before: str, after: str) -> None:
-    """Every changed line as CSV; the file stands under its name only once it is whole."""
-    whole(path, batches.diff_lines(before, after))
-
-
-def whole(path: Path, parts: Iterator[bytes]) -> None:
-    """Write a file that is there whole or not at all."""
-    half = path.with_name(f"{path.name}.part")
-    with half.open("wb") as opened:
-        opened.writelines(parts)
-    half.replace(path)
 
 
 class _Pictures:

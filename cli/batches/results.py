@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from cli import output
-from cli.batches import diff_report, shown
+from cli.batches import shown
 from cli.batches.command import BatchId, Code, Stage, Statuses, app, service
+from cli.batches.files import whole
 from cli.output import Exit, Json
 
 
@@ -41,7 +42,7 @@ def export(
                 sys.stdout.buffer.write(part)
             sys.stdout.flush()
             return
-        diff_report.whole(out, parts)
+        whole(out, parts)
         output.console.print(f"{out}", highlight=False)
 
 
@@ -64,8 +65,10 @@ def diff(
     with service(as_json) as batches:
         found = batches.diff(before, after, **limits)
         if csv is not None:
-            diff_report.lines(csv, batches, before, after)
+            whole(csv, batches.diff_lines(before, after))
         if report is not None:
+            from cli.batches import diff_report  # noqa: PLC0415  Pillow, which the API's image does without
+
             output.console.print(f"{diff_report.write(report, batches, found, limits)}", highlight=False)
         output.emit(found, as_json, lambda: output.console.print(shown.difference(found)))
     if not found["pass"]:

@@ -164,13 +164,15 @@ def test_the_plan_is_what_happens_and_the_diff_lists_what_was_planted(desk: Desk
     newer = desk.again(batch)
     assert desk.computed(newer) == {"classify_left_eye": 5} | dict.fromkeys(FOLLOWS, 5)
 
-    found = desk.say("diff", batch, newer, "--max-flips", "0", "--report", str(tmp_path / "diff"), end=1)
+    files = ("--report", str(tmp_path / "diff"), "--csv", str(tmp_path / "lines.csv"))
+    found = desk.say("diff", batch, newer, "--max-flips", "0", *files, end=1)
     assert {line["custom_id"] for line in found["worst"] if line["flips"]} == PLANTED
     assert all(set(line["flips"]) == {"left_eye"} for line in found["worst"] if line["flips"])
     assert (found["regions"]["left_eye"]["flipped"], found["exceeded"]) == (len(PLANTED), ["flips"])
     assert found["regions"]["mouth"]["mean_likeness"] == 1.0, "the same answer, so the same map"
     with (tmp_path / "diff" / "lines.csv").open() as opened:
         assert {row["custom_id"] for row in csv.DictReader(opened)} == PLANTED
+    assert (tmp_path / "lines.csv").read_bytes() == (tmp_path / "diff" / "lines.csv").read_bytes()
     page = (tmp_path / "diff" / "index.html").read_text()
     assert page.count("<article>") == len(PLANTED) and page.count("data:image/webp") >= 2 * len(PLANTED)
     assert all(name in page for name in PLANTED) and "http" not in page.replace("http-equiv", "")
