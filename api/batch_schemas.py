@@ -134,24 +134,13 @@ SCHEMAS |= {
     "Appended": shape({"added": COUNT, "refused": COUNT, "known": COUNT, "items": COUNT}),
     "BatchRetry": shape({}, optional=_SELECTOR),
     "Retried": shape({"id": UUID, "retried": COUNT, "more": {"type": "boolean"}, "before": TIME}),
-    "Reprocess": shape({}, optional={"name": MAYBE_TEXT, "options": SWITCHES}),
-    "BatchChange": shape({"priority": PRIORITY}),
-    "BatchDiff": shape(
-        {
-            "before": UUID,
-            "after": UUID,
-            "lines": COUNT,
-            "only_before": COUNT,
-            "only_after": COUNT,
-            "flips": {**MAYBE_SHARE, "description": "of the labels compared"},
-            "ends": {**MAYBE_SHARE, "description": "of the lines: another status"},
-            "shift": {**MAYBE_SHARE, "description": "mean total variation distance of the probabilities"},
-            "iou": {**MAYBE_SHARE, "description": "mean overlap of the face boxes"},
-            "statuses": {"type": "array", "items": shape({"before": ENDS, "after": ENDS, "n": COUNT})},
-            "regions": {"type": "object"},
-            "worst": {"type": "array", "items": {"type": "object"}},
-            "pass": {"type": "boolean"},
-            "exceeded": {"type": "array", "items": TEXT},
-        }
+    "Reprocess": shape(
+        {},
+        optional={
+            "name": MAYBE_TEXT,
+            "options": SWITCHES,
+            "dry_run": {"type": "boolean", "default": False, "description": "only say what would be computed"},
+        },
     ),
+    "BatchChange": shape({"priority": PRIORITY}),
 }

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import Response, jsonify, request, url_for
 
 from api.auth import principal
+from api.batch_planning import reprocess_plan
 from api.batch_sources import check_since, read_source
 from api.fields import moment_of, number_of, object_in, only_known, switches_of, system_of, text_of
 from api.ids import uuid_of
@@ -206,14 +207,23 @@ def retry_batch(batch_id: str) -> Response:
 
 
 def reprocess_batch(batch_id: str) -> Response:
-    """202 with a new batch of the same lines on today's pipeline; only what changed is computed."""
+    """202 with a new batch of the same lines on today's pipeline; only what changed is computed.
+
+    With ``dry_run`` nothing is queued: 200 with the plan. It says which stages differ and which follow from them, how
+    many runs are computed (``least`` to ``most``) and how long such runs took when they were last computed.
+    """
     wanted, tenant = uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
-    only_known(body, frozenset({"name", "options"}))
+    only_known(body, frozenset({"name", "options", "dry_run"}))
     options, key = switches_of(body.get("options", {})), idempotency_key()
+    if not isinstance(dry_run := body.get("dry_run", False), bool):
+        raise invalid("dry_run", "must be true or false")
     with services().database.begin() as connection:
         known = _found(batch_views.get(connection, tenant, wanted))
         _check_switches(connection, known["system"], options)
+    if dry_run:
+        return jsonify(_found(reprocess_plan(services(), tenant, wanted, options)))
+    with services().database.begin() as connection:
         made = batch_again.reprocess(connection, tenant, wanted, name=_name(body), options=options, key=key)
         return _shown(connection, _found(made), 202)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import health, keys, pages, reading, system
+from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
 from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
@@ -140,6 +141,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *BATCH_OPERATIONS,
     *SCANPACK_OPERATIONS,
+    *BATCH_DIFF_OPERATIONS,
     *RESCAT_OPERATIONS,
     *HASKI_OPERATIONS,
     *SKINCARE_OPERATIONS,

@@ -202,7 +202,8 @@ def pairs(
     wanted: dict[str, dict[bool, dict[str, Any]]] = {}
     for r in found:
         wanted.setdefault(r.custom_id, {})[r.batch_id == before] = _item(r)
-    return [(name, sides.get(True), sides.get(False)) for name, sides in wanted.items()]
+    second = before == after  # of a batch and itself, both sides are one
+    return [(name, sides.get(True), sides.get(second)) for name, sides in wanted.items()]
 
 
 _PAIRS = f"""

@@ -223,6 +223,8 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("POST", "/retry"),
             ("POST", "/reprocess"),
             ("GET", "/diff/<other_id>"),
+            ("GET", "/diff/<other_id>/lines"),
+            ("GET", "/diff/<other_id>/page"),
         )
     },
     ("GET", "/v1/signing-key"): is_for_everybody,
