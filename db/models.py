@@ -98,11 +98,17 @@ class Scan(Base):
     __table_args__ = (
         sa.Index("scan_tenant_created_idx", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
         sa.Index(
-            "scan_waiting_batch_idx",
+            "scan_waiting_bulk_idx",
             "tenant_id",
             "batch_id",
             "created_at",
-            postgresql_where=sa.text("admitted_at IS NULL"),
+            postgresql_where=sa.text("lane = 1 AND admitted_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_waiting_interactive_idx",
+            "tenant_id",
+            "created_at",
+            postgresql_where=sa.text("lane = 0 AND admitted_at IS NULL"),
         ),
         sa.Index(
             "scan_batch_open_idx",
@@ -118,9 +124,17 @@ class Scan(Base):
             postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NOT NULL"),
         ),
         sa.Index(
-            "scan_window_idx",
+            "scan_under_way_idx",
             "tenant_id",
-            postgresql_where=sa.text("lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL"),
+            "lane",
+            postgresql_where=sa.text("admitted_at IS NOT NULL AND finished_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_batch_code_idx",
+            "batch_id",
+            "code",
+            "status",
+            postgresql_where=sa.text("batch_id IS NOT NULL AND code IS NOT NULL"),
         ),
         sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
     )

@@ -29,6 +29,8 @@ from workers import logs
 log = logging.getLogger(__name__)
 
 TURN_S = 1.0
+LET_IN_S = 0.1
+"""Seconds between looks for interactive scans that wait for others of their tenant to end."""
 AWAY_S = 2.0
 STORE_EVERY_S = 60.0
 """Seconds between looks for files of packs that storage lacks."""
@@ -55,12 +57,14 @@ def main(settings: TaskSettings | None = None) -> None:
                 log.info("pipelines published")
                 models = Models(database, storage, room, known, settings, stopping)
                 threading.Thread(target=models.run, name="models", daemon=True).start()
-            if control.turn(database, bell, settings.bulk_window):
-                continue
+            until = time.monotonic() + TURN_S
+            more = control.turn(database, bell, settings.bulk_window)
+            control.let_in(database, bell, settings.interactive_window)
+            while not more and time.monotonic() < until and not stopping.wait(LET_IN_S):
+                control.let_in(database, bell, settings.interactive_window)
         except StorageUnavailable as error:
             log.warning("the ledger is away: %s", error.code)
             stopping.wait(AWAY_S)
-        stopping.wait(TURN_S)
     bell.close()
 
 
