@@ -159,17 +159,19 @@ def items(
 
 
 _STATUS = "coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END)"
-_STAGE = "CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE broken.name END"
+_STAGE = """CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE (SELECT name FROM stage WHERE id = broken.stage_id) END"""
 _COLUMNS = f"""i.n, i.custom_id, i.fields, i.scan_id, {_STATUS} AS status, coalesce(s.code, i.code) AS code,
-           s.finished_at, s.input_sha256 AS sha256, {_STAGE} AS stage, last.data"""
+           s.finished_at, s.input_sha256 AS sha256, {_STAGE} AS stage,
+           (SELECT data FROM result WHERE id = last.result_id) AS data"""  # noqa: S608  literals of ours
 _JOINED = """LEFT JOIN scan s ON s.id = i.scan_id
     LEFT JOIN LATERAL (
-        SELECT st.name FROM stage_run r JOIN stage st ON st.id = r.stage_id
-        WHERE r.scan_id = i.scan_id AND r.state IN ('rejected', 'failed', 'abstained', 'cancelled')
-        ORDER BY st.position LIMIT 1) broken ON true
+        SELECT stage_id FROM stage_run
+        WHERE scan_id = i.scan_id AND state IN ('rejected', 'failed', 'abstained', 'cancelled')
+        ORDER BY stage_id LIMIT 1) broken ON true
     LEFT JOIN LATERAL (
-        SELECT result.data FROM stage_run r JOIN stage st ON st.id = r.stage_id JOIN result ON result.id = r.result_id
-        WHERE r.scan_id = i.scan_id ORDER BY st.position DESC LIMIT 1) last ON true"""
+        SELECT result_id FROM stage_run WHERE scan_id = i.scan_id AND result_id IS NOT NULL
+        ORDER BY stage_id DESC LIMIT 1) last ON true"""
+"""A version's stages are numbered in their order: the last answer is one step from the end of the scan's index entries."""
 
 _SOME = f"""
     SELECT {_COLUMNS}

@@ -21,6 +21,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import NOW, Base
 
+NEWEST = (sa.text("created_at DESC"), sa.text("id DESC"))
+UNWELL = "status <> 'succeeded'"
+
 
 class Tenant(Base):
     """Whose pictures these are. Every row below belongs to one."""
@@ -96,7 +99,8 @@ class Scan(Base):
 
     __tablename__ = "scan"
     __table_args__ = (
-        sa.Index("scan_tenant_created_idx", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+        sa.Index("scan_tenant_created_idx", "tenant_id", *NEWEST),
+        sa.Index("scan_tenant_status_idx", "tenant_id", "status", *NEWEST, postgresql_where=sa.text(UNWELL)),
         sa.Index(
             "scan_waiting_bulk_idx",
             "tenant_id",

@@ -1,4 +1,4 @@
-"""indexes to let interactive scans in tenant by tenant, and to find the lines with a code in a batch of a million."""
+"""indexes to let interactive scans in tenant by tenant, and to find what did not succeed among a million scans."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ branch_labels = None
 depends_on = None
 
 OPEN = "admitted_at IS NOT NULL AND finished_at IS NULL"
-INDEXES = (
+INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str], ...] = (
     ("scan_waiting_bulk_idx", "scan", ["tenant_id", "batch_id", "created_at"], "lane = 1 AND admitted_at IS NULL"),
     ("scan_waiting_interactive_idx", "scan", ["tenant_id", "created_at"], "lane = 0 AND admitted_at IS NULL"),
     ("scan_under_way_idx", "scan", ["tenant_id", "lane"], OPEN),
+    (
+        "scan_tenant_status_idx",
+        "scan",
+        ["tenant_id", "status", sa.text("created_at DESC"), sa.text("id DESC")],
+        "status <> 'succeeded'",
+    ),
     ("scan_batch_code_idx", "scan", ["batch_id", "code", "status"], "batch_id IS NOT NULL AND code IS NOT NULL"),
     ("batch_item_code_idx", "batch_item", ["batch_id", "code", "n"], "code IS NOT NULL"),
 )
