@@ -47,7 +47,12 @@ def lines(count: int) -> Iterator[NewItem]:
 
 def measure(count: int, kills: int, seed: int = 5) -> dict[str, object]:
     """The whole course of one batch; counts, rate and memory. Raises AssertionError where something does not add up."""
-    settings = {"SCANMILL_ENV": "test", "SCANMILL_EXTRA_PIPELINES": '["bench.noop:SHORT"]', "SCANMILL_BATCH_SIZE": "32"}
+    settings = {
+        "SCANMILL_ENV": "test",
+        "SCANMILL_EXTRA_PIPELINES": '["bench.noop:SHORT"]',
+        "SCANMILL_BATCH_SIZE": "32",
+        "SCANMILL_WORKER_METRICS_PORT": "0",
+    }
     with house(slots=2, settings=settings) as place:
         course = Course(place, count, kills, random.Random(seed))
         course.list_all()
