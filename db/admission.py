@@ -39,16 +39,20 @@ _CHOOSE = """
              WHERE tenant_id = u.tenant_id AND lane = 1 AND batch_id IS NULL AND admitted_at IS NULL
              ORDER BY batch_id, created_at LIMIT :page)
             UNION ALL
-            SELECT s.id, s.created_at, b.priority FROM batch b CROSS JOIN LATERAL (
+            SELECT s.id, s.created_at, b.priority FROM (
+                SELECT id, priority FROM batch
+                WHERE tenant_id = u.tenant_id AND finished_at IS NULL AND paused_at IS NULL AND cancel_requested_at IS NULL
+                  AND EXISTS (SELECT FROM scan WHERE tenant_id = u.tenant_id AND lane = 1 AND batch_id = batch.id
+                                                 AND admitted_at IS NULL)
+                ORDER BY priority DESC, created_at LIMIT 50) b
+            CROSS JOIN LATERAL (
                 SELECT id, created_at FROM scan
                 WHERE tenant_id = u.tenant_id AND lane = 1 AND batch_id = b.id AND admitted_at IS NULL
-                ORDER BY created_at LIMIT :page) s
-            WHERE b.tenant_id = u.tenant_id AND b.finished_at IS NULL AND b.paused_at IS NULL
-              AND b.cancel_requested_at IS NULL) w
+                ORDER BY created_at LIMIT :page) s) w
     )
     SELECT id FROM waiting ORDER BY turn, created_at
     LIMIT greatest(0, least(:page, :window - (SELECT coalesce(sum(n), 0) FROM under_way)))"""
-"""A tenant's batches by priority, then age; what is paused or cancelled is not looked at, however long it is."""
+"""A tenant's batches by priority, then age, fifty at a time; what is paused or cancelled is not looked at, however long."""
 
 
 def admit_interactive(connection: sa.Connection, window: int, page: int = 200) -> list[Ready]:

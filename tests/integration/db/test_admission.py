@@ -7,7 +7,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from db import admission, scans
+from db import admission, batches, scans
+from db.batches import NewBatch, NewItem
 from db.session import Database
 from pipeline.contracts import Lane
 from tests.ledger import Mill, ok, one_stage
@@ -63,6 +64,15 @@ def test_tenants_take_turns_whatever_their_backlog(mill: Mill) -> None:
         late.submit(f"cat{n}", Lane.BULK)
     assert admit(mill.database, 15) == 3
     assert under_way(mill)["late"] == 3, "who has least under way goes first"
+
+
+def test_more_batches_than_are_looked_at_all_get_their_turn(mill: Mill) -> None:
+    with mill.database.begin() as connection:
+        for n in range(90):
+            batch, _ = batches.create(connection, NewBatch(tenant_id=mill.tenant_id, system="small", priority=n % 2))
+            item = NewItem(custom_id="a", ref=f"key/{n}", sha256=f"{n}")
+            batches.append(connection, mill.tenant_id, batch, [item] if n % 3 else [])
+    assert [admit(mill.database, 100) for _ in range(3)] == [50, 10, 0], "empty ones and those let in take no place"
 
 
 def test_bulk_never_delays_interactive_at_the_door(mill: Mill) -> None:
