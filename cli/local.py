@@ -74,6 +74,10 @@ class LocalService:
         self._supervisor.start()
         self._await_ready(self._supervisor)
 
+    def pids(self) -> dict[str, int]:
+        """Process ids of control, worker and API: each the leader of its group."""
+        return self._supervisor.pids() if self._supervisor else {}
+
     def tick(self) -> None:
         """Restart whatever has died, servers included."""
         for server in (self._servers.postgres, self._servers.redis):
@@ -95,7 +99,7 @@ class LocalService:
     def _own(self) -> set[int]:
         """Process ids of our own children, who are waited for by whoever started them."""
         servers = {each.process.pid for each in (self._servers.postgres, self._servers.redis) if each.process}
-        return servers | set(self._supervisor.pids().values() if self._supervisor else ())
+        return servers | set(self.pids().values())
 
     def _programs(self) -> list[Program]:
         slots = self._options.slots or min(os.cpu_count() or 1, _MOST_SLOTS)

@@ -74,6 +74,7 @@ class BatchItem(Base):
     __table_args__ = (
         sa.UniqueConstraint("batch_id", "custom_id"),
         sa.Index("batch_item_scan_idx", "scan_id", unique=True, postgresql_where=sa.text("scan_id IS NOT NULL")),
+        sa.Index("batch_item_code_idx", "batch_id", "code", "n", postgresql_where=sa.text("code IS NOT NULL")),
     )
     batch_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("batch.id", ondelete="CASCADE"), primary_key=True)
     n: Mapped[int] = mapped_column(primary_key=True)

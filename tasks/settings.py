@@ -30,6 +30,9 @@ class TaskSettings(BaseSettings):
     lease_s: float = Field(30.0, ge=1, le=600, description="Seconds a claim lasts without a heartbeat")
     poll_s: float = Field(1.0, ge=0.05, le=60, description="Seconds between looks for work that nobody rang for")
     bulk_window: int = Field(512, ge=1, description="Bulk scans under way at once; the others wait in the ledger")
+    interactive_window: int = Field(
+        16, ge=1, description="Interactive scans of one tenant under way at once; the others wait in the ledger"
+    )
     cache_mb: int = Field(256, ge=0, description="Arrays one worker keeps in memory between stages")
     debug_lifetime_s: float = Field(86_400, ge=0, description="Seconds until a scan's artifact `debug` is removed")
     fault_plan: str = Field("", description="Kill points for tests (JSON); refused unless env is test")

@@ -36,6 +36,8 @@ from workers.turning import turning
 log = logging.getLogger(__name__)
 
 TURN_S = 1.0
+LET_IN_S = 0.1
+"""Seconds between looks for interactive scans that wait for others of their tenant to end."""
 AWAY_S = 2.0
 CLOSING_S = 5.0
 """Given to the page of a listing that is being written; without it that page is read again."""
@@ -71,12 +73,14 @@ def main(settings: TaskSettings | None = None) -> None:
                 log.info("pipelines published")
                 models = Models(database, storage, room, known, settings, stopping)
                 threading.Thread(target=models.run, name="models", daemon=True).start()
-            if control.turn(database, bell, settings.bulk_window):
-                continue
+            until = time.monotonic() + TURN_S
+            more = control.turn(database, bell, settings.bulk_window)
+            control.let_in(database, bell, settings.interactive_window)
+            while not more and time.monotonic() < until and not stopping.wait(LET_IN_S):
+                control.let_in(database, bell, settings.interactive_window)
         except StorageUnavailable as error:
             log.warning("the ledger is away: %s", error.code)
             stopping.wait(AWAY_S)
-        stopping.wait(TURN_S)
     webhooks.join()
     listing.join(CLOSING_S)
     bell.close()

@@ -20,6 +20,8 @@ from api.scanpack.source import Line, Source
 from db.batch_views import Which
 
 _WHY = ("n", "custom_id", "scan_id", "status", "code", "stage", "fields")
+MOMENTARY = ("as_of", "per_second", "eta_s")
+"""What a batch says of the moment it is asked at: no part of its pack."""
 IMAGES = "'self' file:"
 
 
@@ -112,7 +114,7 @@ class Packing:
         key = self.key.public.id if self.key else None
         return {
             "scanpack": layout.VERSION,
-            "batch": {name: value for name, value in self.source.batch.items() if name not in ("per_second", "eta_s")},
+            "batch": {name: value for name, value in self.source.batch.items() if name not in MOMENTARY},
             "codes": self.tally.codes,
             "labels": self.tally.labels,
             "mock": self.tally.mocks > 0,

@@ -384,7 +384,8 @@ def strict(kennel: Kennel) -> Iterator[None]:
 
 def version(kennel: Kennel) -> str:
     """The pipeline version that new scans get."""
-    [pipeline] = kennel.http.get("/v1/pipelines").json()["items"]
+    found = kennel.http.get("/v1/pipelines").json()["items"]
+    [pipeline] = [each for each in found if each["system"] == CAT_FACE.system]
     return str(pipeline["version"])
 
 

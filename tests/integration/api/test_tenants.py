@@ -13,11 +13,11 @@ from uuid import uuid4
 import pytest
 
 from api.operations import OPERATIONS
-from db import training_runs, training_work
+from db import pipelines, training_runs, training_work
 from db.training_runs import NewRun
 from db.training_work import End
 from tasks.settings import TrainingSettings
-from tests.integration.api.harness import Api, problem
+from tests.integration.api.harness import SPECIFICATION, Api, problem
 
 pytest_plugins = ("tests.integration.api.fixtures",)
 
@@ -105,6 +105,13 @@ def makes_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert api.call("GET", f"/v1/scans/{made}", "b").status_code == 404
 
 
+def analyses_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """The same of a call of another system."""
+    with api.here.database.begin() as connection:
+        pipelines.publish(connection, {**SPECIFICATION, "system": "skin_hair"})
+    makes_its_own(api, method, path, mine)
+
+
 def announces_its_own(api: Api, method: str, path: str, mine: str) -> None:
     """What a announced is nothing to b."""
     made = api.call(method, path).json["scan_id"]
@@ -187,7 +194,7 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/api/detect-face"): makes_its_own,
     ("POST", "/api/predict"): makes_its_own,
     ("GET", "/api/results/<scan_id>"): is_not_found,
-    ("POST", "/api/v1/analyze"): makes_its_own,
+    ("POST", "/api/v1/analyze"): analyses_its_own,
     ("POST", "/api/v1/scan/init"): announces_its_own,
     ("POST", "/api/v1/scan/<scan_id>/upload"): is_not_found,
     ("GET", "/api/v1/scan/<scan_id>/results"): is_not_found,
