@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api import batch_reading, batches, exports
+from api import batch_copies, batch_reading, batches, exports
 from api.batch_plan_schemas import PLAN
 from api.batch_schemas import ENDS
 from api.fields import MOST_ITEMS
@@ -196,5 +196,24 @@ BATCH_OPERATIONS = (
         parameters=(_ID, _NAMES, _LIMIT, _CURSOR),
         answers={200: answer("BatchArtifacts", "A page")},
         errors=(errors.NotFound, errors.InvalidField),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/batches/<batch_id>/artifacts",
+        handler=batch_copies.copy_artifacts,
+        tag="batches",
+        summary="Copy files of a batch's lines to your objects",
+        scope="scans:write",
+        parameters=(_ID,),
+        body={"application/json": ref("BatchCopy")},
+        answers={200: answer("BatchCopied", "What became of a page of lines")},
+        errors=(
+            *_BODY_ERRORS,
+            errors.NotFound,
+            errors.PathNotAllowed,
+            errors.InputMissing,
+            errors.InputCorrupt,
+            errors.Overloaded,
+        ),
     ),
 )

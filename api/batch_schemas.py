@@ -131,6 +131,12 @@ SCHEMAS |= {
             }
         }
     ),
+    "BatchCopy": shape(
+        {"prefix": TEXT}, optional={"names": {"type": "array", "items": TEXT, "maxItems": 50}, "cursor": MAYBE_TEXT}
+    ),
+    "BatchCopied": shape(
+        {"copied": COUNT, "present": COUNT, "expired": COUNT, "lines": COUNT, "next_cursor": MAYBE_TEXT}
+    ),
     "Appended": shape({"added": COUNT, "refused": COUNT, "known": COUNT, "items": COUNT}),
     "BatchRetry": shape({}, optional=_SELECTOR),
     "Retried": shape({"id": UUID, "retried": COUNT, "more": {"type": "boolean"}, "before": TIME}),

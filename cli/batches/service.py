@@ -102,6 +102,14 @@ class Batches:
             yield from page["items"]
             query = {**query, "cursor": page["next_cursor"]} if page["next_cursor"] else None
 
+    def copy_artifacts(self, batch_id: str, prefix: str, names: Sequence[str] = ()) -> Iterator[Json]:
+        """Copy every line's files, or those of these names, below a prefix of the service's storage; page by page."""
+        body: Json | None = {"prefix": prefix, "names": list(names)}
+        while body is not None:
+            page = dict(self._client.send("POST", f"{_path(batch_id)}/artifacts", json=body, hold_s=DIFF_S).json())
+            yield page
+            body = {**body, "cursor": page["next_cursor"]} if page["next_cursor"] else None
+
     def pack(self, batch_id: str) -> Iterator[bytes]:
         """The scanpack's bytes as they come."""
         return self._client.stream(f"{_path(batch_id)}/scanpack")

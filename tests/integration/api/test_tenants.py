@@ -221,6 +221,7 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("GET", "/errors"),
             ("GET", "/export"),
             ("GET", "/artifacts"),
+            ("POST", "/artifacts"),
             ("GET", "/scanpack"),
             ("GET", "/report"),
             ("POST", "/finalise"),
