@@ -36,13 +36,13 @@ def copy_artifacts(batch_id: str) -> Response:
     """
     here, wanted, tenant = services(), uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
+    batch_of(here, wanted)
     only_known(body, _FIELDS)
     prefix, names, after = (
         _prefix(body.get("prefix"), tenant),
         _names(body.get("names", [])),
         _cursor(body.get("cursor")),
     )
-    batch_of(here, wanted)
     with here.streams:
         with here.database.begin() as connection:
             found = batch_artifacts.page(connection, tenant, wanted, names, after=after, limit=PAGE + 1)
