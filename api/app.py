@@ -13,6 +13,7 @@ from api.metrics import Metrics
 from api.openapi import document
 from api.operation import Operation
 from api.operations import OPERATIONS
+from api.scanpack.settings import SigningSettings
 from api.services import EXTENSION, Services
 from api.settings import ApiSettings
 from api.slots import Slots
@@ -23,7 +24,7 @@ from db.settings import DatabaseSettings
 from pipeline.settings import PipelineSettings
 from storage import open_storage
 from tasks.queue import Doorbell
-from tasks.settings import TaskSettings, TrainingSettings
+from tasks.settings import BatchSettings, TaskSettings, TrainingSettings
 
 READY_FOR_S = 2.0
 
@@ -42,6 +43,7 @@ def connect(settings: ApiSettings) -> Services:
         settings=settings,
         limits=PipelineSettings().image_limits,
         training=TrainingSettings(),
+        batches=BatchSettings(),
         database=database,
         storage=open_storage(),
         doorbell=Doorbell(TaskSettings().redis_url.get_secret_value()),
@@ -52,6 +54,7 @@ def connect(settings: ApiSettings) -> Services:
         waits=Slots(settings.max_waits, metrics.held.labels("wait")),
         streams=Slots(settings.max_streams, metrics.held.labels("stream")),
         uploads=Slots(max(1, settings.threads // 2), metrics.held.labels("upload")),
+        signing_key=SigningSettings().key,
     )
 
 

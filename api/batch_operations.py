@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from api import batch_reading, batches, exports
+from api import batch_copies, batch_reading, batches, exports
+from api.batch_plan_schemas import PLAN
 from api.batch_schemas import ENDS
 from api.fields import MOST_ITEMS
 from api.operation import Answer, Operation, Parameter, answer
@@ -10,7 +11,6 @@ from api.schemas import TEXT, ref
 from pipeline import errors
 
 _ID = Parameter("batch_id", "path", "A batch's id", {"type": "string", "format": "uuid"})
-_OTHER = Parameter("other_id", "path", "The batch to compare it with", {"type": "string", "format": "uuid"})
 _KEY = Parameter("Idempotency-Key", "header", "The same key and request open the same batch")
 _LIMIT = Parameter("limit", "query", "Items on a page", {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS})
 _CURSOR = Parameter("cursor", "query", "next_cursor of the page before")
@@ -25,15 +25,6 @@ _WHICH = (
     Parameter("status", "query", "Only lines in this status; may stand several times", ENDS),
     Parameter("code", "query", "Only lines with this code"),
     Parameter("stage", "query", "Only lines that ended at this stage"),
-)
-_LIMITS = tuple(
-    Parameter(name, "query", f"Limit of the verdict: {what}", {"type": "number", "minimum": 0, "maximum": 1})
-    for name, what in (
-        ("max_flips", "share of labels that changed"),
-        ("max_ends", "share of lines with another status"),
-        ("max_shift", "mean shift of the probabilities"),
-        ("min_iou", "mean overlap of the face boxes"),
-    )
 )
 _WHERE = {"Location": "The batch's address"}
 _BODY_ERRORS = (errors.InvalidJson, errors.InvalidField, errors.UnsupportedContentType, errors.PayloadTooLarge)
@@ -64,10 +55,10 @@ BATCH_OPERATIONS = (
         parameters=(_KEY,),
         body={"application/json": ref("NewBatch")},
         answers={
-            201: answer("Batch", "Open, and empty", **_WHERE),
+            201: answer("Batch", "Open and empty, or being listed", **_WHERE),
             200: answer("Batch", "The batch that this Idempotency-Key opened before"),
         },
-        errors=(*_BODY_ERRORS, errors.IdempotencyConflict, errors.ModelUnavailable),
+        errors=(*_BODY_ERRORS, errors.PathNotAllowed, errors.IdempotencyConflict, errors.ModelUnavailable),
     ),
     Operation(
         method="GET",
@@ -149,13 +140,17 @@ BATCH_OPERATIONS = (
         scope="scans:write",
         parameters=(_ID, _KEY),
         body={"application/json": ref("Reprocess")},
-        answers={202: answer("Batch", "The new batch, being listed", **_WHERE)},
+        answers={
+            202: answer("Batch", "The new batch, being listed", **_WHERE),
+            200: answer(PLAN, "With dry_run: what would be computed"),
+        },
         errors=(
             *_BODY_ERRORS,
             errors.NotFound,
             errors.BatchClosed,
             errors.IdempotencyConflict,
             errors.ModelUnavailable,
+            errors.Overloaded,
         ),
     ),
     Operation(
@@ -203,14 +198,22 @@ BATCH_OPERATIONS = (
         errors=(errors.NotFound, errors.InvalidField),
     ),
     Operation(
-        method="GET",
-        path="/v1/batches/<batch_id>/diff/<other_id>",
-        handler=batch_reading.diff_batches,
+        method="POST",
+        path="/v1/batches/<batch_id>/artifacts",
+        handler=batch_copies.copy_artifacts,
         tag="batches",
-        summary="What changed between two batches",
-        scope="scans:read",
-        parameters=(_ID, _OTHER, *_LIMITS),
-        answers={200: answer("BatchDiff", "The difference, and whether it is within the limits")},
-        errors=(errors.NotFound, errors.InvalidField, errors.Overloaded),
+        summary="Copy files of a batch's lines to your objects",
+        scope="scans:write",
+        parameters=(_ID,),
+        body={"application/json": ref("BatchCopy")},
+        answers={200: answer("BatchCopied", "What became of a page of lines")},
+        errors=(
+            *_BODY_ERRORS,
+            errors.NotFound,
+            errors.PathNotAllowed,
+            errors.InputMissing,
+            errors.InputCorrupt,
+            errors.Overloaded,
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +17,10 @@ from api.problems import invalid
 from api.services import Services, services
 from db import batch_views
 from db.batch_views import Which
-from pipeline.compare import Limits, Tally, compare
 from pipeline.errors import NotFound
 
 PAGE = 200
 """Lines that are read at once; memory holds no more of them, however long the batch."""
-LIMITS = {"max_flips": "flips", "max_ends": "ends", "max_shift": "shift", "min_iou": "iou"}
-"""Parameter of a comparison → the limit it sets."""
 UNWELL = ("refused", "rejected", "failed", "partial", "cancelled")
 
 
@@ -96,47 +93,3 @@ def batch_of(here: Services, batch_id: UUID) -> dict[str, Any]:
     if found is None:
         raise NotFound
     return found
-
-
-def diff_batches(batch_id: str, other_id: str) -> Response:
-    """What changed from one batch to another, line by line of the same ``custom_id``; with limits, a verdict."""
-    asked(set(LIMITS))
-    here, tenant = services(), principal().tenant_id
-    before, after = uuid_of(batch_id), uuid_of(other_id)
-    limits = Limits(**{LIMITS[name]: _share(name) for name in LIMITS if name in request.args})
-    for each in (before, after):
-        batch_of(here, each)
-    tally = Tally()
-    with here.streams:
-        for pairs in _pairs(here, tenant, before, after):
-            for first, second in pairs:
-                if first is None or second is None:
-                    tally.missing["after" if first is None else "before"] += 1
-                else:
-                    tally.add(compare(first, second))
-    return jsonify({"before": str(before), "after": str(after), **tally.summary(limits)})
-
-
-def _share(name: str) -> float:
-    try:
-        value = float(request.args[name])
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise invalid(name, "must be a share from 0 to 1")
-    return value
-
-
-Pair = tuple[dict[str, Any] | None, dict[str, Any] | None]
-
-
-def _pairs(here: Services, tenant_id: UUID, before: UUID, after: UUID) -> Iterator[list[Pair]]:
-    """Lines of both batches by ``custom_id``, a page at a time."""
-    place = ""
-    while True:
-        with here.database.begin() as connection:
-            found = batch_views.pairs(connection, tenant_id, before, after, place, PAGE)
-        yield [(first, second) for _, first, second in found]
-        if len(found) < PAGE:
-            return
-        place = found[-1][0]

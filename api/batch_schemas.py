@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import batches
+from api.batch_sources import MOST_GLOBS
 from api.schemas import ARTIFACT, COUNT, MAYBE_TEXT, MAYBE_TIME, SCHEMAS, SWITCHES, SYSTEM, TEXT, TIME, UUID, ref, shape
 from pipeline.contracts import ScanStatus
 
@@ -13,6 +14,22 @@ BUDGET = {"type": ["integer", "null"], "minimum": 0, "description": "most scans 
 ENDS = {"type": "string", "enum": list(batches.ENDS)}
 STATES = ["open", "listing", "running", "paused", "succeeded", "partial", "failed", "cancelled"]
 FIELDS = {"type": ["object", "null"], "description": "your own; they come back with the results"}
+SOURCE = {
+    **shape(
+        {},
+        optional={
+            "prefix": {
+                **TEXT,
+                "minLength": 0,
+                "description": "your objects below it, as of object_key; empty: all of them",
+            },
+            "folder": {**TEXT, "description": "a folder of the server, below one of SCANMILL_BATCH_ROOTS"},
+            "glob": {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MOST_GLOBS},
+            "since": {**UUID, "description": "only files that are new or have other bytes than in that batch"},
+        },
+    ),
+    "oneOf": [{"required": ["prefix"]}, {"required": ["folder"]}],
+}
 
 _BATCH = {
     "id": UUID,
@@ -25,6 +42,8 @@ _BATCH = {
     "priority": PRIORITY,
     "failure_budget": BUDGET,
     "options": SWITCHES,
+    "source": {"type": ["object", "null"], "description": "the folder or prefix that the service lists"},
+    "listed": {"type": ["integer", "null"], "minimum": 0, "description": "lines looked at of source or parent"},
     "items": COUNT,
     "created_at": TIME,
     "finalised_at": MAYBE_TIME,
@@ -77,6 +96,7 @@ SCHEMAS |= {
             "priority": PRIORITY,
             "failure_budget": BUDGET,
             "options": SWITCHES,
+            "source": SOURCE,
         },
     ),
     "BatchSummary": shape(_BATCH),
@@ -111,27 +131,22 @@ SCHEMAS |= {
             }
         }
     ),
+    "BatchCopy": shape(
+        {"prefix": TEXT}, optional={"names": {"type": "array", "items": TEXT, "maxItems": 50}, "cursor": MAYBE_TEXT}
+    ),
+    "BatchCopied": shape(
+        {"copied": COUNT, "present": COUNT, "expired": COUNT, "lines": COUNT, "next_cursor": MAYBE_TEXT}
+    ),
     "Appended": shape({"added": COUNT, "refused": COUNT, "known": COUNT, "items": COUNT}),
     "BatchRetry": shape({}, optional=_SELECTOR),
     "Retried": shape({"id": UUID, "retried": COUNT, "more": {"type": "boolean"}, "before": TIME}),
-    "Reprocess": shape({}, optional={"name": MAYBE_TEXT, "options": SWITCHES}),
-    "BatchChange": shape({"priority": PRIORITY}),
-    "BatchDiff": shape(
-        {
-            "before": UUID,
-            "after": UUID,
-            "lines": COUNT,
-            "only_before": COUNT,
-            "only_after": COUNT,
-            "flips": {**MAYBE_SHARE, "description": "of the labels compared"},
-            "ends": {**MAYBE_SHARE, "description": "of the lines: another status"},
-            "shift": {**MAYBE_SHARE, "description": "mean total variation distance of the probabilities"},
-            "iou": {**MAYBE_SHARE, "description": "mean overlap of the face boxes"},
-            "statuses": {"type": "array", "items": shape({"before": ENDS, "after": ENDS, "n": COUNT})},
-            "regions": {"type": "object"},
-            "worst": {"type": "array", "items": {"type": "object"}},
-            "pass": {"type": "boolean"},
-            "exceeded": {"type": "array", "items": TEXT},
-        }
+    "Reprocess": shape(
+        {},
+        optional={
+            "name": MAYBE_TEXT,
+            "options": SWITCHES,
+            "dry_run": {"type": "boolean", "default": False, "description": "only say what would be computed"},
+        },
     ),
+    "BatchChange": shape({"priority": PRIORITY}),
 }

@@ -11,6 +11,8 @@ from uuid import UUID
 from flask import Response, jsonify, request, url_for
 
 from api.auth import principal
+from api.batch_planning import reprocess_plan
+from api.batch_sources import check_since, read_source
 from api.fields import moment_of, number_of, object_in, only_known, switches_of, system_of, text_of
 from api.ids import uuid_of
 from api.json_body import read_object
@@ -46,21 +48,24 @@ Found = TypeVar("Found")
 
 
 def open_batch() -> Response:
-    """201 with an empty batch that takes items; 200 for a repeated Idempotency-Key."""
-    body = read_object(request)
-    only_known(body, frozenset({"pipeline", "name", "priority", "failure_budget", "options"}))
+    """201 with an empty batch that takes items, or whose ``source`` is listed; 200 for a repeated Idempotency-Key."""
+    body, here, tenant = read_object(request), services(), principal().tenant_id
+    only_known(body, frozenset({"pipeline", "name", "priority", "failure_budget", "options", "source"}))
     budget = body.get("failure_budget")
+    source = None if body.get("source") is None else read_source(body["source"], tenant, here.batches.roots)
     new = NewBatch(
-        tenant_id=principal().tenant_id,
+        tenant_id=tenant,
         system=system_of(body.get("pipeline")),
         name=_name(body),
         priority=number_of(body.get("priority", 0), "priority", *PRIORITIES),
         failure_budget=None if budget is None else number_of(budget, "failure_budget", 0, MOST_FAILURES),
         options=switches_of(body.get("options", {})),
+        source=source,
         idempotency_key=idempotency_key(),
     )
-    with services().database.begin() as connection:
+    with here.database.begin() as connection:
         _check_switches(connection, new.system, new.options)
+        check_since(connection, tenant, source)
         batch_id, created = batches.create(connection, new)
         return _shown(connection, batch_id, 201 if created else 200)
 
@@ -206,14 +211,23 @@ def retry_batch(batch_id: str) -> Response:
 
 
 def reprocess_batch(batch_id: str) -> Response:
-    """202 with a new batch of the same lines on today's pipeline; only what changed is computed."""
+    """202 with a new batch of the same lines on today's pipeline; only what changed is computed.
+
+    With ``dry_run`` nothing is queued: 200 with the plan. It says which stages differ and which follow from them, how
+    many runs are computed (``least`` to ``most``) and how long such runs took when they were last computed.
+    """
     wanted, tenant = uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
-    only_known(body, frozenset({"name", "options"}))
+    only_known(body, frozenset({"name", "options", "dry_run"}))
     options, key = switches_of(body.get("options", {})), idempotency_key()
+    if not isinstance(dry_run := body.get("dry_run", False), bool):
+        raise invalid("dry_run", "must be true or false")
     with services().database.begin() as connection:
         known = _found(batch_views.get(connection, tenant, wanted))
         _check_switches(connection, known["system"], options)
+    if dry_run:
+        return jsonify(_found(reprocess_plan(services(), tenant, wanted, options)))
+    with services().database.begin() as connection:
         made = batch_again.reprocess(connection, tenant, wanted, name=_name(body), options=options, key=key)
         return _shown(connection, _found(made), 202)
 

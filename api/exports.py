@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +10,7 @@ from uuid import UUID
 
 from flask import Response, jsonify, request
 
+from api import csv_rows
 from api.auth import principal
 from api.batch_reading import UNWELL, batch_of, line_number, lines_asked_for
 from api.fields import asked, page_size
@@ -89,31 +88,10 @@ def row_of(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_table(lines: Lines) -> Iterator[bytes]:
-    """CSV as RFC 4180 has it, findings and fields as JSON.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow([*COLUMNS, "findings", "fields"])
-    for line in lines:
-        row = row_of(line)
-        table.writerow(
-            [*(_cell(row[name]) for name in COLUMNS), json.dumps(row["findings"]), json.dumps(row["fields"])]
-        )
-        yield _taken(text)
-    yield _taken(text)
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
-def _taken(text: io.StringIO) -> bytes:
-    done = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
-    return done
+    """CSV (``api.csv_rows``), findings and fields as JSON."""
+    rows = map(row_of, lines)
+    cells = ([*(row[name] for name in COLUMNS), json.dumps(row["findings"]), json.dumps(row["fields"])] for row in rows)
+    return csv_rows.table([*COLUMNS, "findings", "fields"], cells)
 
 
 def as_parquet(lines: Lines) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import health, keys, pages, reading, system
+from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
 from api.flarenet.operations import FLARENET_OPERATIONS
 from api.haski.operations import HASKI_OPERATIONS
@@ -10,6 +11,7 @@ from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
 from api.rescat.operations import RESCAT_OPERATIONS
 from api.scan_operations import SCAN_OPERATIONS
+from api.scanpack_operations import SCANPACK_OPERATIONS
 from api.schemas import listed, ref
 from api.skincare.operations import SKINCARE_OPERATIONS
 from api.training_operations import TRAINING_OPERATIONS
@@ -139,6 +141,8 @@ _OTHERS = (
 OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *BATCH_OPERATIONS,
+    *SCANPACK_OPERATIONS,
+    *BATCH_DIFF_OPERATIONS,
     *RESCAT_OPERATIONS,
     *HASKI_OPERATIONS,
     *SKINCARE_OPERATIONS,

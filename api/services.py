@@ -15,12 +15,13 @@ from api.slots import Slots
 if TYPE_CHECKING:
     from api.auth import KeyCache
     from api.health import ModelsAtHand
+    from api.scanpack.signing import SigningKey
     from api.system import Readiness
     from db.session import Database
     from pipeline.sniff import ImageLimits
     from storage.base import Storage
     from tasks.queue import Doorbell
-    from tasks.settings import TrainingSettings
+    from tasks.settings import BatchSettings, TrainingSettings
 
 EXTENSION = "scanmill"
 COLLECTED = "collected"
@@ -34,6 +35,7 @@ class Services:
     settings: ApiSettings
     limits: ImageLimits
     training: TrainingSettings
+    batches: BatchSettings
     database: Database
     storage: Storage
     doorbell: Doorbell
@@ -44,6 +46,7 @@ class Services:
     waits: Slots
     streams: Slots
     uploads: Slots
+    signing_key: SigningKey | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     openapi: dict[str, Any] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bench import heatmaps, models, photos, queue_rate, submit_latency
+from bench import heatmaps, models, photos, queue_rate, reprocess, submit_latency
 from bench.house import say
 
 BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
@@ -14,6 +14,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, object]]] = {
     "submit_latency": lambda: submit_latency.measure(50, 20),
     "photos, starter networks": lambda: photos.measure(None, 200, slots=2, networks="starter"),
     "photos, networks of the seed's size": lambda: photos.measure(None, 200, slots=2, networks="seed-size"),
+    "reprocess, starter networks": lambda: reprocess.measure(None, 100, slots=2, networks="starter"),
+    "reprocess, networks of the seed's size": lambda: reprocess.measure(None, 100, slots=2, networks="seed-size"),
     "models": lambda: models.measure(20),
     "heatmaps": lambda: heatmaps.measure(5),
 }

@@ -11,6 +11,7 @@ from pipeline.definition import Pipeline
 from pipeline.stage import Models, Stage, StageAnswer, StageInput, StageOutput
 
 LENGTH = 12
+SHORT_LENGTH = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +31,10 @@ def _name(item: StageInput) -> str:
     return str(item.options.get("name") if before is None else before.data["scan"])
 
 
-NOOP = Pipeline(
-    "noop",
-    stages=tuple(
-        DoNothing(name=f"step_{step}", step=step, needs=(f"step_{step - 1}",) if step else ()) for step in range(LENGTH)
-    ),
-)
+def _chain(system: str, length: int) -> Pipeline:
+    steps = (DoNothing(name=f"step_{n}", step=n, needs=(f"step_{n - 1}",) if n else ()) for n in range(length))
+    return Pipeline(system, stages=tuple(steps))
+
+
+NOOP = _chain("noop", LENGTH)
+SHORT = _chain("short", SHORT_LENGTH)

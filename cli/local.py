@@ -15,6 +15,7 @@ from pathlib import Path
 from shlex import quote
 from types import FrameType
 
+from api.scanpack.signing import new_key
 from cli import processes
 from cli.access import key_for_tenant
 from cli.client import Client
@@ -73,6 +74,10 @@ class LocalService:
         self._supervisor.start()
         self._await_ready(self._supervisor)
 
+    def pids(self) -> dict[str, int]:
+        """Process ids of control, worker and API: each the leader of its group."""
+        return self._supervisor.pids() if self._supervisor else {}
+
     def tick(self) -> None:
         """Restart whatever has died, servers included."""
         for server in (self._servers.postgres, self._servers.redis):
@@ -94,7 +99,7 @@ class LocalService:
     def _own(self) -> set[int]:
         """Process ids of our own children, who are waited for by whoever started them."""
         servers = {each.process.pid for each in (self._servers.postgres, self._servers.redis) if each.process}
-        return servers | set(self._supervisor.pids().values() if self._supervisor else ())
+        return servers | set(self.pids().values())
 
     def _programs(self) -> list[Program]:
         slots = self._options.slots or min(os.cpu_count() or 1, _MOST_SLOTS)
@@ -113,6 +118,7 @@ class LocalService:
         return self._servers.environment() | {
             "SCANMILL_STORAGE_URL": f"file://{storage}",
             "SCANMILL_STORAGE_SIGNING_KEY": _kept_secret(self.var / "signing_key"),
+            "SCANMILL_SIGNING_KEY": _signing_key(self.var / "scanpack_key.pem"),
             "SCANMILL_API_HOST": "127.0.0.1",
             "SCANMILL_API_PORT": str(port),
             "SCANMILL_API_DRAIN_S": "3",  # Ctrl-C on one's own machine should not take half a minute
@@ -169,6 +175,13 @@ def _kept_secret(path: Path) -> str:
     if not path.exists():
         _write_private(path, secrets.token_hex(32))
     return path.read_text().strip()
+
+
+def _signing_key(path: Path) -> str:
+    """The file of the key that signs scanpacks, made at the first start."""
+    if not path.exists():
+        _write_private(path, new_key())
+    return str(path)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from db import pipelines
+from db.batch_ends import BUDGET_SPENT
 from db.batch_views import Which
 from db.batches import locked
 from db.sql import row, run
@@ -50,7 +51,8 @@ def retry_page(
     ``options`` are laid over each old scan's own. The old scan stays, outside of the batch, as the new one's
     ``retry_of``. A batch that had ended runs again. To be called until it finds nothing. Only scans that had ended
     ``before`` (or by now) are chosen: what was retried is open and ends later, so with one ``before`` no line is found
-    twice, even if it fails again meanwhile. Raises BatchClosed while lines still come in or are still being cancelled.
+    twice, even if it fails again meanwhile. A batch whose source could not be listed to its end keeps that code. Raises
+    BatchClosed while lines still come in or are still being cancelled.
     """
     batch = locked(connection, tenant_id, batch_id)
     if batch is None:
@@ -73,11 +75,12 @@ def retry_page(
     if found.n:
         run(
             connection,
-            """UPDATE batch SET state = 'running', code = NULL, cancel_requested_at = NULL, finished_at = NULL,
+            f"""UPDATE batch SET state = 'running', code = nullif(code, '{BUDGET_SPENT}'), cancel_requested_at = NULL,
+                   finished_at = NULL,
                    forgiven = (SELECT coalesce(sum(n), 0) FROM (
                        SELECT n FROM scan_count WHERE batch_id = :id AND status = 'failed'
                        UNION ALL SELECT delta FROM count_delta WHERE batch_id = :id AND status = 'failed') c)
-               WHERE id = :id""",
+               WHERE id = :id""",  # noqa: S608  a literal of ours
             id=batch_id,
         )
     return int(found.n)
@@ -168,7 +171,7 @@ def reprocess(
 
 
 def list_page(connection: sa.Connection, limit: int = PAGE) -> int:
-    """Take over the next page of lines for the oldest batch that is being listed; how many, 0 when there is none.
+    """Take over the next page of lines for the oldest batch that lists its parent; how many, 0 when there is none.
 
     Lines, scans and the place reached are one transaction: a control that dies here loses and doubles nothing.
     """
@@ -178,7 +181,7 @@ def list_page(connection: sa.Connection, limit: int = PAGE) -> int:
 
 _LIST = """
     WITH batch_now AS MATERIALIZED (
-        SELECT * FROM batch WHERE state = 'listing' AND finished_at IS NULL AND cancel_requested_at IS NULL
+        SELECT * FROM batch WHERE state = 'listing' AND source IS NULL AND finished_at IS NULL AND cancel_requested_at IS NULL
         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), old AS MATERIALIZED (
         SELECT i.n, i.custom_id, i.fields, i.code, s.options, s.filename, s.input_kind, s.input_ref, s.input_sha256,

@@ -6,7 +6,7 @@ A batch's states::
                           ▲              │
                           └── retry ─────┘
 
-``open`` takes more items, ``listing`` takes those of its parent, page by page; scans are worked on already.
+``open`` takes more items, ``listing`` takes those of its parent or its source, page by page; scans are worked on already.
 ``paused_at`` holds admission in any of these. The end is written by ``control`` once nothing is under way.
 """
 
@@ -28,7 +28,9 @@ class Batch(Base):
 
     ``failure_budget``: the most scans that may end ``failed``; one more stops the rest. NULL: no limit. Those that had
     failed when lines were retried are ``forgiven``. ``parent`` is the
-    batch whose lines this one scans again, ``listed`` the number of the last line that was taken over.
+    batch whose lines this one scans again, ``source`` the folder or prefix in which ``control`` finds its lines. Of both,
+    ``listed`` counts the lines that were looked at; of a source, ``cursor`` is the last path seen (as JSON), and
+    ``list_after`` when the next page is due.
     """
 
     __tablename__ = "batch"
@@ -50,6 +52,9 @@ class Batch(Base):
     failure_budget: Mapped[int | None]
     forgiven: Mapped[int] = mapped_column(server_default="0")
     options: Mapped[dict[str, Any]]
+    source: Mapped[dict[str, Any] | None] = mapped_column(JSONB())
+    cursor: Mapped[str] = mapped_column(server_default="")
+    list_after: Mapped[datetime | None]
     items: Mapped[int] = mapped_column(server_default="0")
     refused: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -69,6 +74,7 @@ class BatchItem(Base):
     __table_args__ = (
         sa.UniqueConstraint("batch_id", "custom_id"),
         sa.Index("batch_item_scan_idx", "scan_id", unique=True, postgresql_where=sa.text("scan_id IS NOT NULL")),
+        sa.Index("batch_item_code_idx", "batch_id", "code", "n", postgresql_where=sa.text("code IS NOT NULL")),
     )
     batch_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("batch.id", ondelete="CASCADE"), primary_key=True)
     n: Mapped[int] = mapped_column(primary_key=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from db import batch_picks
 from db.sql import row, rows
 from pipeline.contracts import ScanStatus
 
@@ -20,8 +21,8 @@ RATE_S = 60
 """The rate is that of the last minute."""
 
 _BATCH = """
-    SELECT b.id, p.system, p.version, b.parent, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.items,
-           b.refused, b.created_at, b.finalised_at, b.paused_at, b.cancel_requested_at, b.finished_at
+    SELECT b.id, p.system, p.version, b.parent, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.source,
+           b.listed, b.items, b.refused, b.created_at, b.finalised_at, b.paused_at, b.cancel_requested_at, b.finished_at
     FROM batch b JOIN pipeline p ON p.id = b.pipeline_id"""
 
 
@@ -56,7 +57,8 @@ _PACE = """
            clock_timestamp() AS as_of,
            (SELECT count(*) FROM scan WHERE batch_id = :id AND batch_id IS NOT NULL AND finished_at IS NOT NULL
             AND status IN ('succeeded', 'partial', 'rejected', 'failed', 'cancelled')
-            AND finished_at > clock_timestamp() - make_interval(secs => :seconds)) AS n"""
+            AND finished_at > (SELECT clock_timestamp() - make_interval(secs => :seconds))) AS n"""
+"""The time stands in a query of its own: an index takes no bound that might change from row to row."""
 
 
 def _eta(left: int, ended: int, seconds: float) -> dict[str, float] | None:
@@ -84,6 +86,8 @@ def _summary(r: sa.Row[Any]) -> dict[str, Any]:
         "priority": r.priority,
         "failure_budget": r.failure_budget,
         "options": r.options,
+        "source": r.source,
+        "listed": r.listed if r.source or r.parent else None,
         "items": r.items,
         "created_at": _time(r.created_at),
         "finalised_at": _time(r.finalised_at),
@@ -129,52 +133,60 @@ def items(
 ) -> list[dict[str, Any]]:
     """Lines after number ``after`` in order, at most ``limit``, each with its scan's status, code, stage and report.
 
-    ``stage`` is the first one that ended otherwise than ok; a line that was refused has ``submit`` there. No statement
-    looks at more than a window of lines, however rare the wanted ones are.
+    ``stage`` is the first one that ended otherwise than ok; a line that was refused has ``submit`` there. What a
+    window of lines has not enough of is picked by index when it is few, and else sought window by window.
     """
     batch = row(
         connection, "SELECT items FROM batch WHERE id = :id AND tenant_id = :tenant", id=batch_id, tenant=tenant_id
     )
+    given = {
+        "tenant": tenant_id,
+        "batch": batch_id,
+        "statuses": list(which.statuses) or None,
+        "code": which.code,
+        "stage": which.stage,
+    }
     found: list[dict[str, Any]] = []
+    walking = False
     while batch is not None and after < batch.items and len(found) < limit:
-        page = rows(
-            connection,
-            _ITEMS,
-            tenant=tenant_id,
-            batch=batch_id,
-            after=after,
-            window=WINDOW,
-            limit=limit - len(found),
-            statuses=list(which.statuses) or None,
-            code=which.code,
-            stage=which.stage,
-        )
-        found.extend(_item(r) for r in page)
+        room = limit - len(found)
+        found.extend(_item(r) for r in rows(connection, _ITEMS, after=after, window=WINDOW, limit=room, **given))
         after += WINDOW
+        if len(found) < limit and not walking:
+            picked = batch_picks.numbers(connection, tenant_id, batch_id, which.statuses, which.code)
+            if picked is not None:
+                left = [n for n in picked if n > after]
+                room = limit - len(found)
+                return found + [_item(r) for r in rows(connection, _PICKED, numbers=left, limit=room, **given)]
+            walking = True
     return found[:limit]
 
 
 _STATUS = "coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END)"
-_STAGE = "CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE broken.name END"
+_STAGE = """CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE (SELECT name FROM stage WHERE id = broken.stage_id) END"""
 _COLUMNS = f"""i.n, i.custom_id, i.fields, i.scan_id, {_STATUS} AS status, coalesce(s.code, i.code) AS code,
-           s.finished_at, s.input_sha256 AS sha256, {_STAGE} AS stage, last.data"""
+           s.finished_at, s.input_sha256 AS sha256, {_STAGE} AS stage,
+           (SELECT data FROM result WHERE id = last.result_id) AS data"""  # noqa: S608  literals of ours
 _JOINED = """LEFT JOIN scan s ON s.id = i.scan_id
     LEFT JOIN LATERAL (
-        SELECT st.name FROM stage_run r JOIN stage st ON st.id = r.stage_id
-        WHERE r.scan_id = i.scan_id AND r.state IN ('rejected', 'failed', 'abstained', 'cancelled')
-        ORDER BY st.position LIMIT 1) broken ON true
+        SELECT stage_id FROM stage_run
+        WHERE scan_id = i.scan_id AND state IN ('rejected', 'failed', 'abstained', 'cancelled')
+        ORDER BY stage_id LIMIT 1) broken ON true
     LEFT JOIN LATERAL (
-        SELECT result.data FROM stage_run r JOIN stage st ON st.id = r.stage_id JOIN result ON result.id = r.result_id
-        WHERE r.scan_id = i.scan_id ORDER BY st.position DESC LIMIT 1) last ON true"""
+        SELECT result_id FROM stage_run WHERE scan_id = i.scan_id AND result_id IS NOT NULL
+        ORDER BY stage_id DESC LIMIT 1) last ON true"""
+"""A version's stages are numbered in their order: the last answer is one step from the end of the scan's index entries."""
 
-_ITEMS = f"""
+_SOME = f"""
     SELECT {_COLUMNS}
     FROM batch b JOIN batch_item i ON i.batch_id = b.id {_JOINED}
-    WHERE b.tenant_id = :tenant AND b.id = :batch AND i.n > :after AND i.n <= :after + :window
+    WHERE b.tenant_id = :tenant AND b.id = :batch AND {{where}}
       AND (CAST(:statuses AS text[]) IS NULL OR {_STATUS} = ANY(CAST(:statuses AS text[])))
       AND (CAST(:code AS text) IS NULL OR coalesce(s.code, i.code) = :code)
       AND (CAST(:stage AS text) IS NULL OR {_STAGE} = :stage)
     ORDER BY i.n LIMIT :limit"""  # noqa: S608  literals of ours
+_ITEMS = _SOME.format(where="i.n > :after AND i.n <= :after + :window")
+_PICKED = _SOME.format(where="i.n = ANY(CAST(:numbers AS bigint[]))")
 
 
 def _item(r: sa.Row[Any]) -> dict[str, Any]:
@@ -200,7 +212,8 @@ def pairs(
     wanted: dict[str, dict[bool, dict[str, Any]]] = {}
     for r in found:
         wanted.setdefault(r.custom_id, {})[r.batch_id == before] = _item(r)
-    return [(name, sides.get(True), sides.get(False)) for name, sides in wanted.items()]
+    second = before == after  # of a batch and itself, both sides are one
+    return [(name, sides.get(True), sides.get(second)) for name, sides in wanted.items()]
 
 
 _PAIRS = f"""
@@ -220,10 +233,13 @@ def codes(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> list[di
     """How many lines carry which code, the commonest first."""
     found = rows(
         connection,
-        """SELECT coalesce(s.code, i.code) AS code, coalesce(s.status, 'refused') AS status, count(*) AS n
-           FROM batch b JOIN batch_item i ON i.batch_id = b.id LEFT JOIN scan s ON s.id = i.scan_id
-           WHERE b.tenant_id = :tenant AND b.id = :batch AND coalesce(s.code, i.code) IS NOT NULL
-           GROUP BY 1, 2 ORDER BY n DESC, code""",
+        """SELECT c.code, c.status, c.n FROM batch b CROSS JOIN LATERAL (
+               (SELECT code, status, count(*) AS n FROM scan
+                WHERE batch_id = b.id AND batch_id IS NOT NULL AND code IS NOT NULL GROUP BY code, status)
+               UNION ALL
+               (SELECT code, 'refused', count(*) FROM batch_item
+                WHERE batch_id = b.id AND code IS NOT NULL GROUP BY code)) c
+           WHERE b.tenant_id = :tenant AND b.id = :batch ORDER BY n DESC, code""",
         tenant=tenant_id,
         batch=batch_id,
     )

@@ -29,6 +29,8 @@ class NewBatch:
     priority: int = 0
     failure_budget: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] | None = None
+    """``{prefix | folder, glob?, since?}``: ``control`` lists it. Without one, lines are appended."""
     idempotency_key: str | None = None
 
 
@@ -72,6 +74,7 @@ def create(connection: sa.Connection, new: NewBatch) -> tuple[UUID, bool]:
         "priority": new.priority,
         "budget": new.failure_budget,
         "options": json.dumps(dict(new.options)),
+        "source": None if new.source is None else json.dumps(dict(new.source)),
     }
     made = row(connection, _CREATE, pipeline=pipeline.id, **given)
     if made is not None:
@@ -83,15 +86,17 @@ def create(connection: sa.Connection, new: NewBatch) -> tuple[UUID, bool]:
 
 
 _CREATE = """
-    INSERT INTO batch (tenant_id, pipeline_id, idempotency_key, name, priority, failure_budget, options)
-    VALUES (:tenant, :pipeline, :key, :name, :priority, :budget, CAST(:options AS jsonb))
+    INSERT INTO batch (tenant_id, pipeline_id, idempotency_key, name, priority, failure_budget, options, source, state)
+    VALUES (:tenant, :pipeline, :key, :name, :priority, :budget, CAST(:options AS jsonb), CAST(:source AS jsonb),
+            CASE WHEN CAST(:source AS jsonb) IS NULL THEN 'open' ELSE 'listing' END)
     ON CONFLICT (tenant_id, idempotency_key) DO NOTHING RETURNING id"""
 
 _SAME = """
     SELECT b.id FROM batch b JOIN pipeline p ON p.id = b.pipeline_id
     WHERE b.tenant_id = :tenant AND b.idempotency_key = :key AND p.system = :system
       AND b.name IS NOT DISTINCT FROM CAST(:name AS text) AND b.priority = :priority
-      AND b.failure_budget IS NOT DISTINCT FROM CAST(:budget AS bigint) AND b.options = CAST(:options AS jsonb)"""
+      AND b.failure_budget IS NOT DISTINCT FROM CAST(:budget AS bigint) AND b.options = CAST(:options AS jsonb)
+      AND b.source IS NOT DISTINCT FROM CAST(:source AS jsonb)"""
 
 
 def append(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Sequence[NewItem]) -> Appended | None:
@@ -104,19 +109,21 @@ def append(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Se
         return None
     if batch.state != "open" or batch.cancel_requested_at is not None:
         raise BatchClosed
+    return take_lines(connection, tenant_id, batch_id, items)
+
+
+def take_lines(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Sequence[NewItem]) -> Appended:
+    """Take lines into a batch that is there and locked, whatever its state; known ones change nothing."""
     named = {item.custom_id: item for item in reversed(items)}
     made = row(
         connection,
         _APPEND,
         batch=batch_id,
         tenant=tenant_id,
-        pipeline=batch.pipeline_id,
-        options=json.dumps(batch.options),
         items=records(_item_row(item) for item in reversed(named.values())),
     )
     assert made is not None
-    total = batch.items + made.added + made.refused
-    return Appended(made.added, made.refused, len(items) - made.added - made.refused, total)
+    return Appended(made.added, made.refused, len(items) - made.added - made.refused, made.items)
 
 
 def _item_row(item: NewItem) -> dict[str, object]:
@@ -141,9 +148,9 @@ _APPEND = """
     ), scanned AS (
         INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
                           input_sha256, event_seq)
-        SELECT scan_id, :tenant, :batch, :pipeline, 1, coalesce(options, CAST(:options AS jsonb)),
-               coalesce(filename, custom_id), kind, ref, sha256, 1
-        FROM given WHERE code IS NULL ORDER BY place
+        SELECT g.scan_id, :tenant, b.id, b.pipeline_id, 1, coalesce(g.options, b.options),
+               coalesce(g.filename, g.custom_id), g.kind, g.ref, g.sha256, 1
+        FROM given g JOIN batch b ON b.id = :batch WHERE g.code IS NULL ORDER BY g.place
         RETURNING id
     ), told AS (
         INSERT INTO event (scan_id, seq, kind, data)
@@ -159,16 +166,17 @@ _APPEND = """
         SELECT count(scan_id) AS added, count(code) AS refused FROM given
     ), noted AS (
         UPDATE batch SET items = items + added + s.refused, refused = batch.refused + s.refused
-        FROM sums s WHERE id = :batch
+        FROM sums s WHERE id = :batch RETURNING items
     )
-    SELECT added, refused FROM sums"""
+    SELECT added, refused, items FROM sums CROSS JOIN noted"""
 
 
 def locked(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> sa.Row[Any] | None:
     """A tenant's batch with its row locked until the transaction ends."""
     return row(
         connection,
-        """SELECT b.pipeline_id, p.system, b.state, b.options, b.items, b.finished_at, b.cancel_requested_at
+        """SELECT b.pipeline_id, p.system, b.state, b.options, b.items, b.cursor, b.finished_at,
+                  b.cancel_requested_at
            FROM batch b JOIN pipeline p ON p.id = b.pipeline_id
            WHERE b.id = :id AND b.tenant_id = :tenant FOR UPDATE OF b""",
         id=batch_id,

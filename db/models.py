@@ -21,6 +21,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import NOW, Base
 
+NEWEST = (sa.text("created_at DESC"), sa.text("id DESC"))
+UNWELL = "status <> 'succeeded'"
+
 
 class Tenant(Base):
     """Whose pictures these are. Every row below belongs to one."""
@@ -96,13 +99,20 @@ class Scan(Base):
 
     __tablename__ = "scan"
     __table_args__ = (
-        sa.Index("scan_tenant_created_idx", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
+        sa.Index("scan_tenant_created_idx", "tenant_id", *NEWEST),
+        sa.Index("scan_tenant_status_idx", "tenant_id", "status", *NEWEST, postgresql_where=sa.text(UNWELL)),
         sa.Index(
-            "scan_waiting_batch_idx",
+            "scan_waiting_bulk_idx",
             "tenant_id",
             "batch_id",
             "created_at",
-            postgresql_where=sa.text("admitted_at IS NULL"),
+            postgresql_where=sa.text("lane = 1 AND admitted_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_waiting_interactive_idx",
+            "tenant_id",
+            "created_at",
+            postgresql_where=sa.text("lane = 0 AND admitted_at IS NULL"),
         ),
         sa.Index(
             "scan_batch_open_idx",
@@ -118,9 +128,17 @@ class Scan(Base):
             postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NOT NULL"),
         ),
         sa.Index(
-            "scan_window_idx",
+            "scan_under_way_idx",
             "tenant_id",
-            postgresql_where=sa.text("lane = 1 AND admitted_at IS NOT NULL AND finished_at IS NULL"),
+            "lane",
+            postgresql_where=sa.text("admitted_at IS NOT NULL AND finished_at IS NULL"),
+        ),
+        sa.Index(
+            "scan_batch_code_idx",
+            "batch_id",
+            "code",
+            "status",
+            postgresql_where=sa.text("batch_id IS NOT NULL AND code IS NOT NULL"),
         ),
         sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
     )
@@ -232,36 +250,6 @@ class StageRun(Base):
     waits_for: Mapped[int | None]
     result_id: Mapped[int | None] = mapped_column(sa.ForeignKey("result.id"))
     reused_from: Mapped[int | None]
-
-
-class Artifact(Base):
-    """An immutable stored file, one row per tenant and SHA-256."""
-
-    __tablename__ = "artifact"
-    __table_args__ = (
-        sa.UniqueConstraint("tenant_id", "sha256"),
-        sa.Index(
-            "artifact_short_lived_idx",
-            "created_at",
-            postgresql_where=sa.text("media_type = 'application/vnd.scanmill.debug+json' AND expired_at IS NULL"),
-        ),
-    )
-    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
-    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
-    sha256: Mapped[str]
-    size: Mapped[int]
-    media_type: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    expired_at: Mapped[datetime | None]
-
-
-class ResultArtifact(Base):
-    """The artifacts a result names; what no result names may be swept."""
-
-    __tablename__ = "result_artifact"
-    result_id: Mapped[int] = mapped_column(sa.ForeignKey("result.id", ondelete="CASCADE"), primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    artifact_id: Mapped[int] = mapped_column(sa.ForeignKey("artifact.id"), index=True)
 
 
 class Event(Base):

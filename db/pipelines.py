@@ -100,7 +100,8 @@ def _insert(connection: sa.Connection, specification: Mapping[str, Any], version
                   parameters, models, basis
            FROM jsonb_to_recordset(CAST(:stages AS jsonb)) AS s(position int, name text, kind text, version int,
                 queue text, deadline_s float, needs text[], optional text[], switch text, reuse_for_s float,
-                parameters jsonb, models jsonb, basis text)""",
+                parameters jsonb, models jsonb, basis text)
+           ORDER BY position""",
         id=created.id,
         stages=records(stages),
     )

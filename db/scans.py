@@ -17,6 +17,9 @@ from db.sql import row, run
 from pipeline.contracts import InputKind, Lane, ScanStatus
 from pipeline.errors import IdempotencyConflict, ModelUnavailable
 
+AT_ONCE = 8
+"""Interactive scans that a tenant may have under way and still start another with its request; more wait for ``control``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewScan:
@@ -47,8 +50,9 @@ class Submitted:
 def submit(connection: sa.Connection, new: NewScan) -> Submitted:
     """Accept a scan: when the caller's transaction commits, it will be worked on.
 
-    An interactive scan gets its stage runs now, a bulk one when ``control`` admits it. Raises IdempotencyConflict when
-    the key came with another request before, ModelUnavailable when no pipeline is published for the system.
+    An interactive scan gets its stage runs now, unless its tenant has many under way; that one, and a bulk one, when
+    ``control`` admits it. Raises IdempotencyConflict when the key came with another request before, ModelUnavailable
+    when no pipeline is published for the system.
     """
     pipeline = pipelines.current(connection, new.system)
     if pipeline is None:
@@ -56,8 +60,25 @@ def submit(connection: sa.Connection, new: NewScan) -> Submitted:
     if new.idempotency_key is not None and (known := _known(connection, new)):
         return Submitted(known, created=False, ready=[])
     scan_id = _insert(connection, new, pipeline.id)
-    ready = expand(connection, [scan_id]) if new.lane is Lane.INTERACTIVE else []
-    return Submitted(scan_id, created=True, ready=ready)
+    at_once = new.lane is Lane.INTERACTIVE and _is_its_turn(connection, new.tenant_id, scan_id)
+    return Submitted(scan_id, created=True, ready=expand(connection, [scan_id]) if at_once else [])
+
+
+def _is_its_turn(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> bool:
+    """Whether an interactive scan may begin with its request: none of its tenant's waits, and few are under way."""
+    found = row(connection, _ITS_TURN, tenant=tenant_id, id=scan_id, most=AT_ONCE)
+    assert found is not None
+    return bool(found.yes)
+
+
+_ITS_TURN = """
+    SELECT NOT EXISTS (
+        SELECT FROM scan WHERE tenant_id = :tenant AND lane = 0 AND admitted_at IS NULL AND id <> CAST(:id AS uuid)
+    ) AND (
+        SELECT count(*) FROM (
+            SELECT FROM scan
+            WHERE tenant_id = :tenant AND lane = 0 AND admitted_at IS NOT NULL AND finished_at IS NULL LIMIT :most) u
+    ) < :most AS yes"""
 
 
 def _insert(connection: sa.Connection, new: NewScan, pipeline_id: int) -> UUID:

@@ -6,13 +6,15 @@ in the caller's transaction, so a result and what follows from it are one fact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from db.locked import LockedRun, LockedScan, load_runs, store
+from db.pipelines import StageSpec
 from db.sql import records, rows, sha256_of
 from pipeline.contracts import Lane, RunState, ScanStatus
 from pipeline.progress import Ending, advance, verdict
@@ -72,18 +74,28 @@ def _advance(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> boo
     return _reuse(connection, fresh)
 
 
-def _fingerprint(scan: LockedScan, each: LockedRun) -> str:
-    """The work of a run: empty, and so never reused, for a source whose bytes are not known and for who wants it new."""
-    if each.spec.reuse_for_s == 0:
+def fingerprint(spec: StageSpec, input_sha256: str | None, answer: Callable[[str], str]) -> str:
+    """The work of a run: empty, and so never reused, for a source whose bytes are not known and for who wants it new.
+
+    ``answer``: name of a stage that it waits for → digest of what that one answered.
+    """
+    if spec.reuse_for_s == 0:
         return ""
-    if not each.spec.waits_for_others:
-        return sha256_of([each.spec.basis, scan.input_sha256]) if scan.input_sha256 else ""
-    names = sorted({*each.spec.needs, *each.spec.optional})
-    return sha256_of([each.spec.basis, [[name, _answer(scan.runs[name])] for name in names]])
+    if not spec.waits_for_others:
+        return sha256_of([spec.basis, input_sha256]) if input_sha256 else ""
+    names = sorted({*spec.needs, *spec.optional})
+    return sha256_of([spec.basis, [[name, answer(name)] for name in names]])
 
 
-def _answer(each: LockedRun) -> str:
-    return each.digest or sha256_of([str(each.ending.state), each.ending.code])
+def no_answer(ending: Ending) -> str:
+    """Stands for the digest of a run that left no result."""
+    return sha256_of([str(ending.state), ending.code])
+
+
+def _fingerprint(scan: LockedScan, each: LockedRun) -> str:
+    return fingerprint(
+        each.spec, scan.input_sha256, lambda name: scan.runs[name].digest or no_answer(scan.runs[name].ending)
+    )
 
 
 def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]]) -> bool:
@@ -103,7 +115,7 @@ def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]])
     ]
     if not wanted:
         return False
-    known = {r.run_id: r for r in rows(connection, _FIND_EQUAL, wanted=records(wanted))}
+    known = equal_answers(connection, wanted)
     reused = False
     first: dict[tuple[UUID, str], LockedRun] = {}
     for scan, each in sorted(fresh, key=lambda found: (found[0].lane, found[1].id)):
@@ -120,6 +132,11 @@ def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]])
         scan.tell_end(each)
         reused = True
     return reused
+
+
+def equal_answers(connection: sa.Connection, wanted: Iterable[Mapping[str, object]]) -> dict[int, sa.Row[Any]]:
+    """By ``run_id``: the result that a run with such ``work`` may take, or else the run that is ``computing`` it."""
+    return {r.run_id: r for r in rows(connection, _FIND_EQUAL, wanted=records(wanted))}
 
 
 _FIND_EQUAL = """

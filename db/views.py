@@ -96,10 +96,14 @@ def page(
     limit: int = 50,
 ) -> tuple[list[dict[str, Any]], UUID | None]:
     """A tenant's scans, newest first, and the cursor of the next page. ``after`` is the last id of the page before."""
+    by_status = "" if status is None else "AND s.status = :status"
+    if status not in (None, ScanStatus.SUCCEEDED):
+        by_status += " AND s.status <> 'succeeded'"  # so that its index may be used
+    given = {} if status is None else {"status": status}
     found = rows(
         connection,
         f"""{_SUMMARY}
-            WHERE s.tenant_id = :tenant AND (CAST(:status AS text) IS NULL OR s.status = :status)
+            WHERE s.tenant_id = :tenant {by_status}
               AND (CAST(:system AS text) IS NULL OR p.system = :system)
               AND (s.created_at, s.id) < (
                   CASE WHEN CAST(:after AS uuid) IS NULL THEN 'infinity'
@@ -107,7 +111,7 @@ def page(
                   coalesce(CAST(:after AS uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
             ORDER BY s.created_at DESC, s.id DESC LIMIT :limit""",  # noqa: S608  both halves are literals
         tenant=tenant_id,
-        status=status,
+        **given,
         system=system,
         after=str(after) if after else None,
         limit=limit + 1,

@@ -1,7 +1,4 @@
-"""What changed between two reports of the same picture, and between two batches of them. Stdlib only.
-
-Heat maps are not compared here: that takes their pixels.
-"""
+"""What changed between two reports of the same picture, and between two batches of them. Stdlib only."""
 
 from __future__ import annotations
 
@@ -15,6 +12,8 @@ Json: TypeAlias = Mapping[str, Any]
 
 WORST = 50
 """Lines that are kept to be looked at."""
+BINS = 21
+"""Of a histogram over -1..1: each a tenth wide, the middle one around 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,12 @@ class Change:
     """Region → total variation distance of the two probabilities, 0..1, where both answered."""
     iou: float | None
     """Of the two face boxes, 0..1; None unless both have one."""
+    leanings: Mapping[str, float]
+    """Region → what the label that was likeliest before has won or lost in probability, -1..1, where both answered."""
+    chances: Mapping[str, tuple[Json | None, Json | None]]
+    """Region → the probabilities before and after."""
+    likeness: Mapping[str, float]
+    """Region → how alike the two heat maps are, -1..1 (``pipeline.likeness``), where both have one."""
 
     @property
     def flips(self) -> dict[str, tuple[str | None, str | None]]:
@@ -37,36 +42,52 @@ class Change:
 
     @property
     def size(self) -> float:
-        """How much there is to look at: a changed end, then flipped labels, then shifts and a moved box."""
+        """How much there is to look at: a changed end, then flipped labels, then shifts, a moved box, another map."""
         moved = 0.0 if self.iou is None else 1 - self.iou
         ended = 10.0 * (self.statuses[0] != self.statuses[1])
-        return ended + len(self.flips) + max(self.shifts.values(), default=0.0) + moved
+        seen = (1 - min(self.likeness.values(), default=1.0)) / 10
+        return ended + len(self.flips) + max(self.shifts.values(), default=0.0) + moved + seen
 
 
-def compare(before: Json, after: Json) -> Change:
+def compare(before: Json, after: Json, likeness: Mapping[str, float] | None = None) -> Change:
     """The change of one line from one batch to another: ``{custom_id, scan_id, status, report}`` each."""
     first, second = before["report"] or {}, after["report"] or {}
     found, then = first.get("findings") or {}, second.get("findings") or {}
     regions = [*found, *(region for region in then if region not in found)]
     labels = {region: (_label(found, region), _label(then, region)) for region in regions}
+    both = [region for region in labels if _chances(found, region) and _chances(then, region)]
     one, other = ((report.get("face") or {}).get("box") for report in (first, second))
     return Change(
         str(before["custom_id"]),
         (before["scan_id"], after["scan_id"]),
         (before["status"], after["status"]),
         {region: pair for region, pair in labels.items() if pair != (None, None)},
-        {
-            region: distance(found[region]["probabilities"], then[region]["probabilities"])
-            for region, pair in labels.items()
-            if None not in pair and all("probabilities" in each[region] for each in (found, then))
-        },
+        {region: distance(found[region]["probabilities"], then[region]["probabilities"]) for region in both},
         iou(one, other) if one and other else None,
+        {region: leaning(found[region]["probabilities"], then[region]["probabilities"]) for region in both},
+        {
+            region: (_chances(found, region), _chances(then, region))
+            for region, pair in labels.items()
+            if pair != (None, None)
+        },
+        likeness or {},
     )
 
 
 def _label(findings: Json, region: str) -> str | None:
     label = (findings.get(region) or {}).get("label")
     return None if label is None else str(label)
+
+
+def _chances(findings: Json, region: str) -> Json | None:
+    chances: Json | None = (findings.get(region) or {}).get("probabilities")
+    return chances
+
+
+def leaning(before: Mapping[str, float], after: Mapping[str, float]) -> float:
+    """What the label that was likeliest before has won (lost: below 0), -1..1."""
+    likeliest = max(before, key=lambda label: before[label])
+    return after.get(likeliest, 0.0) - before[likeliest]
 
 
 def distance(before: Mapping[str, float], after: Mapping[str, float]) -> float:
@@ -95,6 +116,8 @@ class Limits:
     """Mean shift over regions and lines."""
     iou: float | None = None
     """Least mean overlap of the face boxes."""
+    likeness: float | None = None
+    """Least mean likeness of the heat maps, -1..1."""
 
 
 @dataclass(slots=True)
@@ -110,6 +133,10 @@ class Tally:
     """Region → number, sum and greatest of the shifts."""
     boxes: list[float] = field(default_factory=lambda: [0.0, 0.0, 1.0])
     """Number, sum and least of the overlaps."""
+    leanings: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * BINS))
+    """Region → how many labels have won or lost so much, in bins over -1..1."""
+    likeness: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0, 1.0]))
+    """Region → number, sum and least of the heat maps' likeness."""
     worst: list[tuple[float, int, Change]] = field(default_factory=list)
 
     def add(self, change: Change) -> None:
@@ -120,6 +147,11 @@ class Tally:
         for region, shift in change.shifts.items():
             seen = self.shifts[region]
             seen[:] = seen[0] + 1, seen[1] + shift, max(seen[2], shift)
+        for region, lean in change.leanings.items():
+            self.leanings[region][round((lean + 1) / 2 * (BINS - 1))] += 1
+        for region, alike in change.likeness.items():
+            seen = self.likeness[region]
+            seen[:] = seen[0] + 1, seen[1] + alike, min(seen[2], alike)
         if change.iou is not None:
             self.boxes[:] = self.boxes[0] + 1, self.boxes[1] + change.iou, min(self.boxes[2], change.iou)
         if change.size > 0:
@@ -135,8 +167,9 @@ class Tally:
             for name, most in (("flips", limits.flips), ("ends", limits.ends), ("shift", limits.shift))
             if most is not None and (figures[name] or 0.0) > most
         ]
-        if limits.iou is not None and figures["iou"] is not None and figures["iou"] < limits.iou:
-            broken.append("iou")
+        for name, least in (("iou", limits.iou), ("likeness", limits.likeness)):
+            if least is not None and (found := figures[name]) is not None and found < least:
+                broken.append(name)
         return {
             "lines": self.lines,
             "only_before": self.missing["before"],
@@ -150,27 +183,36 @@ class Tally:
         }
 
     def figures(self) -> dict[str, float | None]:
-        """Shares of flipped labels and of changed ends, mean shift, mean overlap; None where nothing was compared."""
+        """Shares of flipped labels and of changed ends, mean shift, overlap and likeness; None of nothing compared."""
         pairs = [pair for counts in self.labels.values() for pair in counts.items()]
         moved, seen = sum(n for (a, b), n in pairs if a != b), sum(n for _, n in pairs)
         other = sum(n for (a, b), n in self.ends.items() if a != b)
         number, total = (sum(each[k] for each in self.shifts.values()) for k in (0, 1))
+        maps, alike = (sum(each[k] for each in self.likeness.values()) for k in (0, 1))
         return {
             "flips": share(moved, seen),
             "ends": share(other, self.lines),
             "shift": share(total, number),
             "iou": share(self.boxes[1], self.boxes[0]),
+            "likeness": share(alike, maps),
         }
 
     def _region(self, region: str) -> dict[str, Any]:
         counts, (number, total, greatest) = self.labels[region], self.shifts.get(region, (0, 0.0, 0.0))
-        flips = [{"before": a, "after": b, "n": n} for (a, b), n in counts.most_common() if a != b]
+        labels = [{"before": a, "after": b, "n": n} for (a, b), n in counts.most_common()]
+        flips = [pair for pair in labels if pair["before"] != pair["after"]]
+        maps, alike, least = self.likeness.get(region, (0, 0.0, 1.0))
         return {
             "compared": sum(counts.values()),
             "flipped": sum(flip["n"] for flip in flips),
             "flips": flips,
+            "labels": labels,
             "mean_shift": share(total, number),
             "greatest_shift": round(greatest, 6) if number else None,
+            "leanings": list(self.leanings[region]) if number else None,
+            "maps_compared": int(maps),
+            "mean_likeness": share(alike, maps),
+            "least_likeness": round(least, 6) if maps else None,
         }
 
 
@@ -188,4 +230,7 @@ def shown(change: Change) -> dict[str, Any]:
         "flips": {region: list(pair) for region, pair in change.flips.items()},
         "shifts": {region: round(shift, 6) for region, shift in change.shifts.items()},
         "iou": None if change.iou is None else round(change.iou, 6),
+        "likeness": {region: round(alike, 6) for region, alike in change.likeness.items()},
+        "labels": {region: list(pair) for region, pair in change.labels.items()},
+        "probabilities": {region: list(pair) for region, pair in change.chances.items()},
     }

@@ -104,7 +104,7 @@ def _records(stage: Stage, items: Sequence[StageInput], room: ModelRoom) -> list
     if not items:
         return []
     try:
-        models = load_models(stage, room.load)
+        models = load_models(stage.models, room.load, alternatives=stage.alternatives)
     except ScanmillError as error:
         return [_record(error, {}, 0.0) for _ in items]
     started = time.perf_counter()

@@ -7,7 +7,7 @@ outside (the bytes of the scan's picture) is handed in by the runner.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -141,15 +141,15 @@ class Stage(ABC):
         """Answer each item. Raising fails the whole micro-batch, which is then tried one by one."""
 
 
-def load_models(stage: Stage, load: Callable[[str], Model]) -> dict[str, Model]:
-    """What ``stage`` works with, by manifest name. Raises what ``load`` raised for a model it cannot do without."""
+def load_models(names: Iterable[str], load: Callable[[str], Model], *, alternatives: bool) -> dict[str, Model]:
+    """A stage's models by manifest name; one of them is enough if they are alternatives. Raises what ``load`` raised."""
     loaded: dict[str, Model] = {}
     refusal: ScanmillError | None = None
-    for name in stage.models:
+    for name in names:
         try:
             loaded[name] = load(name)
         except (ModelLoadError, ModelUnavailable) as error:
-            if not stage.alternatives:
+            if not alternatives:
                 raise
             refusal = error
     if refusal is not None and not loaded:

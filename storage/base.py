@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +49,14 @@ class Storage(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is fine."""
+        ...
+
+    def walk(self, folder: str, after: str = "") -> Iterator[str]:
+        """Paths below ``folder`` of all objects ``folder/path``, read as they are asked for.
+
+        In an order of the storage's own that does not change; those behind the path ``after``. Raises SourceRefused when
+        objects may be read and not listed.
+        """
         ...
 
     def signed_url(self, key: str, *, expires_s: int, media_type: str, filename: str) -> str:

@@ -26,10 +26,12 @@ _DRAFTS = ".drafts"
 def read(root: Path, path: str, max_bytes: int | None = None) -> bytes | None:
     """A file's bytes; None when it holds more than ``max_bytes``."""
     with _open_file(root, path) as file:
-        size = os.fstat(file).st_size
-        if max_bytes is not None and size > max_bytes:
+        if max_bytes is None:
+            return _read_all(file)
+        if os.fstat(file).st_size > max_bytes:
             return None
-        return _read_all(file)
+        content = _read_all(file, max_bytes + 1)  # it may grow while it is read
+        return content if len(content) <= max_bytes else None
 
 
 def size(root: Path, path: str) -> int:
@@ -90,6 +92,23 @@ def remove(root: Path, path: str) -> None:
 
 
 @contextmanager
+def folder(root: Path, path: str = "", *, create: bool = False) -> Iterator[int]:
+    """A folder below the root (the root itself for an empty path), open.
+
+    Folders are opened one below the other, so a link that appears on the way while we walk is refused too.
+    """
+    here = os.open(root, _FOLDER)
+    try:
+        for name in path.split("/") if path else ():
+            below = _descend(here, name, create=create)
+            os.close(here)
+            here = below
+        yield here
+    finally:
+        os.close(here)
+
+
+@contextmanager
 def locked(root: Path, path: str) -> Iterator[None]:
     """Hold a lock against every thread and process that asks for the same path."""
     with _parent(root, path, create=True) as (folder, name):
@@ -103,20 +122,10 @@ def locked(root: Path, path: str) -> Iterator[None]:
 
 @contextmanager
 def _parent(root: Path, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
-    """The open folder that holds ``path``, and the name in it.
-
-    Folders are opened one below the other, so a link that appears on the way while we walk is refused too.
-    """
-    *folders, name = path.split("/")
-    here = os.open(root, _FOLDER)
-    try:
-        for folder in folders:
-            below = _descend(here, folder, create=create)
-            os.close(here)
-            here = below
+    """The open folder that holds ``path``, and the name in it."""
+    above, _, name = path.rpartition("/")
+    with folder(root, above, create=create) as here:
         yield here, name
-    finally:
-        os.close(here)
 
 
 def _descend(here: int, folder: str, *, create: bool) -> int:
@@ -143,9 +152,9 @@ def _open_file(root: Path, path: str) -> Iterator[int]:
         os.close(file)
 
 
-def _read_all(file: int) -> bytes:
+def _read_all(file: int, most: int = -1) -> bytes:
     with os.fdopen(file, "rb", closefd=False) as reader:
-        return reader.read()
+        return reader.read(most)
 
 
 def _write_all(file: int, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from uuid import UUID
 
@@ -40,9 +41,28 @@ def object_key(tenant_id: UUID, path: str) -> str:
     return f"t/{tenant_id}/o/{path}"
 
 
+def objects_folder(tenant_id: UUID, prefix: str) -> str:
+    """Below which key a tenant's objects of that prefix lie; all of them for an empty one. Raises PathNotAllowed."""
+    return object_key(tenant_id, prefix) if prefix else f"t/{tenant_id}/o"
+
+
+def line_name(path: str) -> str:
+    """A path as people may read it and a row can hold it: what `check_key` refuses is escaped, and no two become one."""
+    letters = (f"\\{ord(letter):06x}" if _odd(letter) else letter for letter in path)
+    name = "".join(letters)
+    if len(name.encode()) <= LONGEST_KEY:
+        return name
+    digest = hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest()
+    return f"{name[:200]}…\\{digest}"
+
+
+def _odd(letter: str) -> bool:
+    return letter == "\\" or unicodedata.category(letter) in _UNSEEN
+
+
 def check_key(key: str, longest: int = LONGEST_KEY) -> None:
     """Hold every key to what means the same in a folder and in a bucket. Raises PathNotAllowed."""
-    if "\\" in key or any(unicodedata.category(letter) in _UNSEEN for letter in key):
+    if any(_odd(letter) for letter in key):
         raise PathNotAllowed("backslash or unseen character")
     if len(key.encode()) > longest:
         raise PathNotAllowed(f"longer than {longest} bytes")

@@ -17,6 +17,7 @@ from pipeline.errors import FileTooLarge, InputCorrupt, InputMissing, PathNotAll
 from storage import files
 from storage.base import READS, ObjectInfo, check_link, probe
 from storage.keys import check_key
+from storage.walk import Kind, walk
 
 _T = TypeVar("_T")
 _UNKNOWN = "application/octet-stream"
@@ -75,6 +76,19 @@ class LocalStorage:
         with _translated(f"delete {key}"), files.locked(self._root, _LOCK):
             self._if_there(lambda: files.remove(self._root, key))
             files.remove(self._root, _about_path(key))
+
+    def walk(self, folder: str, after: str = "") -> Iterator[str]:
+        _check(folder)
+        with _translated(f"list {folder}"):
+            try:
+                for path, kind in walk(self._root, folder, after):
+                    if kind is Kind.CLOSED:
+                        raise PermissionError(errno.EACCES, f"cannot look into {path}")
+                    if kind is Kind.FILE:
+                        yield path
+            except OSError as error:
+                if error.errno not in _NOT_THERE or not self._root.is_dir():
+                    raise
 
     def signed_url(self, key: str, *, expires_s: int, media_type: str, filename: str) -> str:
         _check(key)

@@ -22,6 +22,16 @@ def check_words(roots: Sequence[Path], named: str) -> None:
         raise PathNotAllowed("below no root")
 
 
+def below_root(roots: Sequence[Path], named: str) -> tuple[Path, str]:
+    """A real root, and the path below it of the real folder that is meant, to be walked without following any link.
+
+    Raises PathNotAllowed, also when it is not there.
+    """
+    found = resolved(roots, named)
+    root = next(real for real in (root.resolve() for root in roots) if found.is_relative_to(real))
+    return root, "" if found == root else found.relative_to(root).as_posix()
+
+
 def resolved(roots: Sequence[Path], named: str) -> Path:
     """The real file or folder that is meant, no link left in it. Raises PathNotAllowed, also when it is not there."""
     check_words(roots, named)

@@ -16,12 +16,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.errors import FileTooLarge, InputCorrupt, InputMissing, StorageUnavailable
+from pipeline.errors import FileTooLarge, InputCorrupt, InputMissing, SourceRefused, StorageUnavailable
 from storage.base import READS, WRITES, ObjectInfo, check_link, probe
 from storage.keys import check_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
     from storage.settings import StorageSettings
 
@@ -29,6 +30,7 @@ _CONNECTIONS = 32
 _SESSION_LOCK = Lock()
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_OBJECT = frozenset({"NoSuchKey", "NotFound", "404"})  # a HEAD's answer has no body, so its code is the status
+_NOT_ALLOWED = frozenset({"AccessDenied", "AllAccessDisabled"})
 _NO_CHECKSUMS = frozenset({"NotImplemented"})
 
 
@@ -92,6 +94,28 @@ class S3Storage:
             except ClientError as error:
                 if _code(error) not in _NO_OBJECT:
                     raise
+
+    def walk(self, folder: str, after: str = "") -> Iterator[str]:
+        check_key(folder)
+        below, last = f"{self._prefix}{folder}/", after
+        while True:
+            page = self._list(below, last)
+            for entry in page.get("Contents", ()):
+                last = entry["Key"].removeprefix(below)
+                if last and not last.endswith("/"):  # some tools store an empty object as a folder
+                    yield last
+            if not page["IsTruncated"]:
+                return
+
+    def _list(self, below: str, after: str) -> ListObjectsV2OutputTypeDef:
+        start: dict[str, Any] = {"StartAfter": f"{below}{after}"} if after else {}
+        with _translated(f"list {below}"):
+            try:
+                return self._client.list_objects_v2(Bucket=self._bucket, Prefix=below, **start)
+            except ClientError as error:
+                if _code(error) in _NOT_ALLOWED:
+                    raise SourceRefused(f"cannot list {below}") from error
+                raise
 
     def signed_url(self, key: str, *, expires_s: int, media_type: str, filename: str) -> str:
         check_link(expires_s, media_type, filename)

@@ -39,6 +39,13 @@ def publish_current(connection: Connection, known: Iterable[Pipeline], room: Mod
         pipelines.publish(connection, pipeline.specification(digests))
 
 
+def let_in(database: Database, bell: Doorbell, interactive_window: int) -> None:
+    """Start waiting interactive scans, tenant by tenant: somebody waits for them, so this is due more often than a turn."""
+    with database.begin() as connection:
+        admitted = admission.admit_interactive(connection, interactive_window, PAGE)
+    bell.ring(admitted)
+
+
 def turn(database: Database, bell: Doorbell, bulk_window: int) -> bool:
     """Re-open lost leases, see to batches, admit bulk scans, let followers of ended runs go on, fold counts.
 

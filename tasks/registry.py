@@ -43,7 +43,8 @@ class Runnable:
 
     def models(self, room: ModelLoader) -> dict[str, Model[Any]]:
         """The stage's models, in the versions its pipeline pinned. Raises ModelLoadError or ModelUnavailable."""
-        return load_models(self.stage, lambda name: room.load(name, self.spec.models[name]))
+        wanted = self.spec.models
+        return load_models(wanted, lambda name: room.load(name, wanted[name]), alternatives=self.stage.alternatives)
 
 
 class Registry:

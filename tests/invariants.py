@@ -79,7 +79,8 @@ ALWAYS = {
     "I10 a batch's lines are numbered 1..n, each with a scan of it or a code": """
         SELECT b.id FROM batch b LEFT JOIN batch_item i ON i.batch_id = b.id LEFT JOIN scan s ON s.id = i.scan_id
         GROUP BY b.id HAVING count(i.n) <> b.items OR coalesce(max(i.n), 0) <> b.items OR count(i.code) <> b.refused
-            OR bool_or((i.code IS NULL) <> (s.id IS NOT NULL)) OR bool_or(s.batch_id <> b.id OR s.tenant_id <> b.tenant_id)
+            OR bool_or(i.n IS NOT NULL AND (i.code IS NULL) <> (s.id IS NOT NULL))
+            OR bool_or(s.batch_id <> b.id OR s.tenant_id <> b.tenant_id)
             OR count(s.id) <> (SELECT count(*) FROM scan WHERE batch_id = b.id)""",
     "an ended batch has no open scan": """
         SELECT b.id FROM batch b JOIN scan s ON s.batch_id = b.id

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from db import ledger, pipelines, results, scans, tenants
+from db import admission, ledger, pipelines, results, scans, tenants
 from db.ledger import Claim
 from db.results import Answer, Completed
 from db.scans import NewScan, Submitted
@@ -115,8 +115,12 @@ class Mill:
         )
 
     def submit(self, picture: str | None = None, lane: Lane = Lane.INTERACTIVE, **more: Any) -> Submitted:
+        """Accept a scan; an interactive one begins, as if control let in all that come."""
         with self.database.begin() as connection:
-            return scans.submit(connection, self.new(picture, lane, **more))
+            made = scans.submit(connection, self.new(picture, lane, **more))
+            if lane is Lane.INTERACTIVE and made.created and not made.ready:
+                return replace(made, ready=admission.admit_interactive(connection, 10_000))
+            return made
 
     def claim(self, stage_name: str, limit: int = 16, owner: UUID | None = None, **more: Any) -> list[Claim]:
         with self.database.begin() as connection:

@@ -16,7 +16,7 @@ from pipeline.stage import Models, Stage, StageAnswer, StageInput, StageOutput
 
 @dataclass(frozen=True, kw_only=True)
 class Obey(Stage):
-    """``options[<stage name>]``: "crash" kills the process, "hang" sleeps past the deadline, "slow" takes a second."""
+    """``options[<stage name>]``: "crash" kills the process, "hang" sleeps past the deadline, "slow" takes a second, "brief" 0.05 s."""
 
     kind: ClassVar[str] = "obey"
     queue: ClassVar[Queue] = Queue.GPU
@@ -31,6 +31,8 @@ class Obey(Stage):
                 time.sleep(600)
             elif order == "slow":
                 time.sleep(1)
+            elif order == "brief":
+                time.sleep(0.05)
         return [StageOutput({"name": item.options["name"], "report": {"name": item.options["name"]}}) for item in items]
 
 

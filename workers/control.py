@@ -1,7 +1,7 @@
 """``scanmill control``: publishes the pipelines, then turns once a second. Two may run.
 
-A second thread sees to models: it fills storage from the packs and settles promotions, which may take a minute each.
-A third removes files whose time is over, a fourth sees to webhooks (``tasks/webhooks.py``).
+Other threads see to models (they fill storage from the packs and settle promotions, which may take a minute each), list
+the sources of batches, send webhooks, and remove files whose time is over.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import signal
 import threading
 import time
+from functools import partial
 
 from db.session import Database
 from db.settings import DatabaseSettings
@@ -17,24 +18,31 @@ from pipeline import faults
 from pipeline.definition import Pipeline
 from pipeline.errors import ScanmillError, StorageUnavailable
 from pipeline.models.room import ModelRoom
+from pipeline.settings import PipelineSettings
 from pipeline.tuning import tuned
 from storage import Storage, open_storage
 from tasks import control, model_versions, retention
 from tasks.promotion import PromotionDesk
 from tasks.queue import Doorbell
 from tasks.registry import pipelines
-from tasks.settings import TaskSettings
+from tasks.settings import BatchSettings, TaskSettings
+from tasks.source_listing import SourceLister
 from tasks.verify import Job, Verdict, verify
 from tasks.webhook_settings import WebhookSettings
 from tasks.webhooks import WebhookSender
 from workers import logs
+from workers.turning import turning
 
 log = logging.getLogger(__name__)
 
 TURN_S = 1.0
+LET_IN_S = 0.1
+"""Seconds between looks for interactive scans that wait for others of their tenant to end."""
 AWAY_S = 2.0
-STORE_EVERY_S = 60.0
-"""Seconds between looks for files of packs that storage lacks."""
+CLOSING_S = 5.0
+"""Given to the page of a listing that is being written; without it that page is read again."""
+STORE_EVERY_S, SWEEP_EVERY_S = 60.0, 60.0
+"""Seconds between looks for files of packs that storage lacks, and for files whose time is over."""
 
 
 def main(settings: TaskSettings | None = None) -> None:
@@ -47,11 +55,13 @@ def main(settings: TaskSettings | None = None) -> None:
         signal.signal(number, lambda *_: stopping.set())
     database, storage = Database(DatabaseSettings()), open_storage()
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
-    sweeping = (database, storage, settings.debug_lifetime_s, stopping)
-    threading.Thread(target=retention.keep_sweeping, args=sweeping, name="retention", daemon=True).start()
+    sweep = partial(retention.turn, database, storage, settings.debug_lifetime_s)
+    turning("retention", sweep, stopping, SWEEP_EVERY_S)
     sender = WebhookSender(database, WebhookSettings())
     webhooks = threading.Thread(target=sender.run, args=(stopping,), name="webhooks", daemon=True)
     webhooks.start()
+    lister = SourceLister(database, storage, PipelineSettings().image_limits, BatchSettings(), stopping)
+    listing = turning("sources", lister.turn, stopping)
     known, published = tuned(pipelines(settings.extra_pipelines)), False
     while not stopping.is_set():
         try:
@@ -63,13 +73,16 @@ def main(settings: TaskSettings | None = None) -> None:
                 log.info("pipelines published")
                 models = Models(database, storage, room, known, settings, stopping)
                 threading.Thread(target=models.run, name="models", daemon=True).start()
-            if control.turn(database, bell, settings.bulk_window):
-                continue
+            until = time.monotonic() + TURN_S
+            more = control.turn(database, bell, settings.bulk_window)
+            control.let_in(database, bell, settings.interactive_window)
+            while not more and time.monotonic() < until and not stopping.wait(LET_IN_S):
+                control.let_in(database, bell, settings.interactive_window)
         except StorageUnavailable as error:
             log.warning("the ledger is away: %s", error.code)
             stopping.wait(AWAY_S)
-        stopping.wait(TURN_S)
     webhooks.join()
+    listing.join(CLOSING_S)
     bell.close()
 
 

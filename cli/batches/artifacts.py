@@ -55,6 +55,14 @@ class Kept:
         return ", ".join(f"{n:,} {end}" for end, n in sorted(self.files.items())) or "no files"
 
 
+def copy(batches: Batches, batch_id: str, names: Sequence[str], prefix: str) -> Kept:
+    """Have every line's files, or those of `names`, copied to `prefix/<custom_id>/<name>.<suffix>` in the storage."""
+    kept = Kept()
+    for page in batches.copy_artifacts(batch_id, prefix, names):
+        kept.files.update({end: page[end] for end in ("copied", "present", "expired") if page[end]})
+    return kept
+
+
 def keep(connect: Callable[[], Client], batch_id: str, names: Sequence[str], folder: Path) -> Kept:
     """Fetch every line's files, or those of `names`, to `folder/<custom_id without suffix>/<name>.<suffix>`.
 

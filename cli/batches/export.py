@@ -21,7 +21,11 @@ Out = Annotated[Path | None, typer.Option(help="A file; standard output without.
 Errors = Annotated[
     Path | None, typer.Option("--errors", help="A file for what did not succeed; --out then has the results alone.")
 ]
-Folder = Annotated[Path | None, typer.Option("--artifacts", help="A folder for the files of each line.")]
+Place = Annotated[
+    str | None,
+    typer.Option("--artifacts", help="A folder for the files of each line; prefix:… in the service's storage."),
+]
+IN_STORAGE = "prefix:"
 Names = Annotated[list[str] | None, typer.Option("--artifact", help="Only files of this name: preview, for instance.")]
 
 
@@ -31,7 +35,7 @@ def export(
     format: Format = "jsonl",  # noqa: A002  the option's name
     out: Out = None,
     errors: Errors = None,
-    folder: Folder = None,
+    place: Place = None,
     artifact: Names = None,
     status: Statuses = None,
     code: Code = None,
@@ -49,17 +53,19 @@ def export(
     exported, kept = None, None
     try:
         with service(as_json) as batches:
-            if out is None and folder is None:
+            if out is None and place is None:
                 exporting.pour(batches.export(batch_id, format=format, **which))
             elif out is not None and chosen:
                 exporting.save(batches.export(batch_id, format=format, **which), out, format)
             elif out is not None:
                 exported = exporting.write(batches, batch_id, format, out, errors)
-            if folder is not None:
-                kept = artifacts.keep(connect, batch_id, artifact or (), folder)
+            if place is not None and place.startswith(IN_STORAGE):
+                kept = artifacts.copy(batches, batch_id, artifact or (), place.removeprefix(IN_STORAGE))
+            elif place is not None:
+                kept = artifacts.keep(connect, batch_id, artifact or (), Path(place))
     except OSError as error:
-        output.fail(Exit.FAILED, f"{error.filename or out or folder}: {error.strerror or error}", as_json)
-    if out is not None or folder is not None:
+        output.fail(Exit.FAILED, f"{error.filename or out or place}: {error.strerror or error}", as_json)
+    if out is not None or place is not None:
         output.emit(_found(exported, kept), as_json, lambda: _tell(out, exported, kept))
     raise typer.Exit(int(_end(exported, kept)))
 

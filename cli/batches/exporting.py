@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.batches.files import whole
 from cli.batches.service import Batches
 
 
@@ -61,12 +62,9 @@ def pour(parts: Iterable[bytes]) -> None:
 
 def save(parts: Iterable[bytes], out: Path, form: str) -> int:
     """Write a file that stands under its name only once it is whole; how many lines it holds."""
-    half = out.with_name(f"{out.name}.part")
-    with half.open("wb") as opened:
-        opened.writelines(parts)
-    lines = count(half, form)
-    half.replace(out)
-    return lines
+    counted: list[int] = []
+    whole(out, parts, lambda half: counted.append(count(half, form)))
+    return counted[0]
 
 
 def count(file: Path, form: str) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import output
-from cli.batches import follow, plan, shown, sources
+from cli.batches import follow, plan, shown, sources, there
 from cli.batches.command import Follow, Options, Timeout, app, end, service, switches
 from cli.batches.filling import Filled, Filler
 from cli.batches.service import Batches
@@ -18,7 +18,13 @@ from cli.connection import connect
 from cli.output import Exit, Json
 from pipeline.sniff import ImageLimits
 
-Source = Annotated[Path, typer.Argument(metavar="SOURCE", exists=True, help="A folder, a .zip, or a .jsonl manifest.")]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A folder, a .zip, or a .jsonl manifest; on the service, server:/FOLDER or prefix:OBJECTS.",
+    ),
+]
 Globs = Annotated[list[str] | None, typer.Option("--glob", help="Only paths like this; may be given several times.")]
 _ANSWERED = ("succeeded", "partial", "rejected")
 
@@ -38,6 +44,8 @@ def plan_source(
     """Say what a source holds and what it will take, before anything is queued; fails when nothing can be scanned."""
     with output.exits(as_json), connect() as client:
         try:
+            if there.is_there(source):
+                raise sources.SourceError("a source on the service cannot be planned: only the service sees into it")
             seen, pairs = _seen(sources.lines(source, glob or ()), samples, near, as_json)
         except sources.SourceError as error:
             output.fail(Exit.USAGE, str(error), as_json)
@@ -94,7 +102,8 @@ def create(
 ) -> None:
     """Send a source's pictures and let them be scanned. After a break, --into goes on where it stopped."""
     with service(as_json) as batches:
-        before = _digests(batches, since) if since else {}
+        wanted = there.source(source, glob, since, into)
+        before = _digests(batches, since) if since and not wanted else {}
         batch_id = (
             into
             or batches.open(
@@ -103,13 +112,14 @@ def create(
                 priority=priority,
                 failure_budget=failure_budget,
                 options=switches(option),
+                source=wanted,
             )["id"]
         )
         if paused:
             batches.act(batch_id, "pause")
         output.console.print(f"batch {batch_id}", highlight=False)
-        filled = _fill(batch_id, source, glob or [], before)
-        found = batches.act(batch_id, "finalise")
+        filled = Filled() if wanted else _fill(batch_id, source, glob or [], before)
+        found = batches.get(batch_id) if wanted else batches.act(batch_id, "finalise")
         if wait:
             found = follow.follow(batches, batch_id, timeout)
         told = {**found, "sent": asdict(filled)}

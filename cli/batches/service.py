@@ -23,6 +23,11 @@ class Batches:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    @property
+    def client(self) -> Client:
+        """For what a batch's scans have."""
+        return self._client
+
     def open(self, **given: Any) -> Json:
         """An empty batch that takes items."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
@@ -52,6 +57,11 @@ class Batches:
         headers = {"Idempotency-Key": str(uuid.uuid4())} if verb == "reprocess" else {}
         return dict(self._client.send("POST", path, json=given, headers=headers).json())
 
+    def reprocess_plan(self, batch_id: str, **body: Any) -> Json:
+        """What `reprocess` with this body would compute; nothing is queued."""
+        given = {name: value for name, value in body.items() if value is not None} | {"dry_run": True}
+        return dict(self._client.send("POST", f"{_path(batch_id)}/reprocess", json=given, hold_s=DIFF_S).json())
+
     def prioritise(self, batch_id: str, priority: int) -> Json:
         """Another place among the tenant's batches."""
         return dict(self._client.send("PATCH", _path(batch_id), json={"priority": priority}).json())
@@ -68,6 +78,10 @@ class Batches:
         """What changed from one to the other."""
         path = f"{_path(before)}/diff/{quote(after, safe='')}"
         return dict(self._client.send("GET", path, params=_query(limits), hold_s=DIFF_S).json())
+
+    def diff_lines(self, before: str, after: str) -> Iterator[bytes]:
+        """Every changed line as CSV, as it comes."""
+        return self._client.stream(f"{_path(before)}/diff/{quote(after, safe='')}/lines")
 
     def lines(self, batch_id: str) -> Iterator[Json]:
         """Every line of a batch, one at a time."""
@@ -87,6 +101,18 @@ class Batches:
             page = self._client.send("GET", f"{_path(batch_id)}/artifacts", params=_query(query)).json()
             yield from page["items"]
             query = {**query, "cursor": page["next_cursor"]} if page["next_cursor"] else None
+
+    def copy_artifacts(self, batch_id: str, prefix: str, names: Sequence[str] = ()) -> Iterator[Json]:
+        """Copy every line's files, or those of these names, below a prefix of the service's storage; page by page."""
+        body: Json | None = {"prefix": prefix, "names": list(names)}
+        while body is not None:
+            page = dict(self._client.send("POST", f"{_path(batch_id)}/artifacts", json=body, hold_s=DIFF_S).json())
+            yield page
+            body = {**body, "cursor": page["next_cursor"]} if page["next_cursor"] else None
+
+    def pack(self, batch_id: str) -> Iterator[bytes]:
+        """The scanpack's bytes as they come."""
+        return self._client.stream(f"{_path(batch_id)}/scanpack")
 
 
 def _path(batch_id: str) -> str:

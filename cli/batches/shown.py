@@ -22,6 +22,8 @@ def counts(batch: Json, filled: Filled | None = None) -> Table:
     for name, n in batch["counts"].items():
         if n or name == "items":
             table.add_row(name, f"{n:,}")
+    if batch["source"] and (unchanged := batch["listed"] - batch["items"]):
+        table.add_row("unchanged", f"{unchanged:,}")
     if filled is not None:
         for name, n in (("sent before", filled.known), ("unchanged", filled.unchanged)):
             if n:
@@ -75,10 +77,12 @@ def errors(found: Json) -> Table:
 
 def difference(found: Json) -> Table:
     """Flips per region, what else changed, and the verdict."""
-    table = Table("region", "compared", "flipped", "mean shift", "greatest", box=None, pad_edge=False)
+    heads = ("region", "compared", "flipped", "mean shift", "greatest", "maps alike")
+    table = Table(*heads, box=None, pad_edge=False)
     for region, each in found["regions"].items():
-        shifts = ["" if each[name] is None else f"{each[name]:.4f}" for name in ("mean_shift", "greatest_shift")]
-        table.add_row(region, f"{each['compared']:,}", f"{each['flipped']:,}", *shifts)
+        names = ("mean_shift", "greatest_shift", "mean_likeness")
+        figures = ["" if each[name] is None else f"{each[name]:.4f}" for name in names]
+        table.add_row(region, f"{each['compared']:,}", f"{each['flipped']:,}", *figures)
     table.add_section()
     table.add_row(
         "lines",

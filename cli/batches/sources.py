@@ -5,7 +5,6 @@ Symbolic links are not followed. A line's `custom_id` is the path below the sour
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import stat
@@ -17,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+from storage.names import wanted
+
 LARGEST = 64 * 1024 * 1024
 """Bytes of one picture that are read at most; the service refuses less."""
 _REFERENCES = ("image_url", "object_key")
@@ -56,7 +56,7 @@ def _folder(top: Path, patterns: Sequence[str]) -> Iterator[Line]:
         for name in sorted(names):
             path = Path(place, name)
             below = path.relative_to(top).as_posix()
-            if _wanted(below, patterns) and not path.is_symlink():
+            if wanted(below, patterns) and not path.is_symlink():
                 yield Line(below, partial(_file, path))
 
 
@@ -72,12 +72,6 @@ def _file(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _wanted(name: str, patterns: Sequence[str]) -> bool:
-    if patterns:
-        return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
-    return name.lower().endswith(SUFFIXES)
-
-
 def _archive(file: Path, patterns: Sequence[str]) -> Iterator[Line]:
     """Members by name; a name is an id here and never a path to write to.
 
@@ -88,7 +82,7 @@ def _archive(file: Path, patterns: Sequence[str]) -> Iterator[Line]:
     except (zipfile.BadZipFile, OSError) as error:
         raise SourceError(f"{file}: {error}") from error
     for member in archive.infolist():
-        if not member.is_dir() and _wanted(member.filename, patterns):
+        if not member.is_dir() and wanted(member.filename, patterns):
             yield Line(member.filename, partial(_member, archive, member))
 
 

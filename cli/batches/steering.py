@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from cli import output
-from cli.batches import follow, shown
+from cli.batches import follow, planned, shown
 from cli.batches.command import BatchId, Code, Follow, Options, Stage, Statuses, Timeout, app, end, service, switches
 from cli.output import Json
 
@@ -79,12 +80,23 @@ def reprocess(
     batch_id: BatchId,
     name: Annotated[str | None, typer.Option(help="A name for the new batch.")] = None,
     option: Options = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be computed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Follow = False,
     timeout: Timeout = 86_400,
     as_json: Json = False,
 ) -> None:
-    """Scan its pictures again by today's pipeline, as a new batch; only what changed is computed."""
+    """Scan its pictures again by today's pipeline, as a new batch; only what changed is computed.
+
+    On a terminal it shows the plan and asks first.
+    """
     with service(as_json) as batches:
+        asks = sys.stdin.isatty() and not (yes or as_json)
+        if plan or asks:
+            foreseen = batches.reprocess_plan(batch_id, options=switches(option) or None)
+            output.emit(foreseen, as_json, lambda: output.console.print(planned.reprocess(foreseen)))
+        if plan or (asks and not typer.confirm("Do it?", err=True)):
+            raise typer.Exit
         found = batches.act(batch_id, "reprocess", name=name, options=switches(option) or None)
         if wait:
             found = follow.follow(batches, found["id"], timeout)

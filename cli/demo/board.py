@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from api.report.cards import subject
 from cli.demo.follow import Followed, Progress
-from cli.scan import Scan
 
 _STATES = ("ok", "skipped", "abstained", "rejected", "failed", "leased", "ready", "blocked")
 _COLOURS = {"ok": "green", "succeeded": "green", "partial": "yellow", "abstained": "yellow", "rejected": "magenta"}
@@ -62,16 +62,6 @@ def code_of(each: Followed) -> str | None:
     return each.scan.code if each.scan else None
 
 
-def subject_of(scan: Scan) -> str:
-    """How sure the first model is that the picture shows what this system looks at; empty when it was not asked."""
-    found = (scan.report or {}).get("subject")
-    if not found:
-        return ""
-    breed = found.get("breed")
-    more = f", {breed['label'].replace('_', ' ')} {breed['probability']:.0%}" if breed else ""
-    return f"{found['subject']} {found['probability']:.1%} (at least {found['threshold']:.0%} is needed){more}"
-
-
 def _findings(each: Followed) -> Text:
     if each.scan is None:
         return Text(each.refusal.detail if each.refusal else "", style="dim")
@@ -83,7 +73,7 @@ def _findings(each: Followed) -> Text:
         said = f"{answered} {finding['confidence']:.0%}" if answered else str(finding.get("code") or "no answer")
         text.append(f"{', ' if text else ''}{region.replace('_', ' ')} ", style="dim")
         text.append(said, style="" if answered else "yellow")
-    return text or Text(subject_of(each.scan), style="dim")
+    return text or Text(subject(each.scan.report or {}), style="dim")
 
 
 def _counts(progress: Progress) -> dict[str, Counter[str]]:

@@ -11,34 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from api.report import cards
+from api.report.cards import SENTENCES, RegionCard
 from cli.client import Client
-from cli.demo.board import code_of, subject_of
+from cli.demo.board import code_of
 from cli.demo.follow import Followed, Progress
 from cli.demo.pictures import Album
 from cli.demo.timeline import Bar, timeline
 from cli.scan import Scan
-from pipeline.errors import PLAIN_CODES, taxonomy
-
-_SENTENCES = {code: (error.__doc__ or "").strip() for code, error in taxonomy().items()} | PLAIN_CODES
-
-
-@dataclass(frozen=True, slots=True)
-class RegionCard:
-    """One area: what was said of it, and its pictures as data addresses."""
-
-    name: str
-    label: str | None
-    confidence: float | None
-    needs_review: bool
-    probabilities: list[tuple[str, float]]
-    code: str | None
-    sentence: str
-    crop: str | None
-    heatmap: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +86,21 @@ def write(
     """Write the page to `path`. What `follow` let go is asked for again."""
     sizes = Sizes.of(len(progress.followed))
     answered = [each for each in progress.followed if has_answer(each)]
-    loader = PackageLoader("cli.demo", "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page = environment.get_template("report.html.j2").stream(
-        total=len(progress.followed),
-        answered=(_card(each, client, sizes) for each in answered),
-        groups=list(_groups(progress.followed, client, sizes)),
-        page=sizes.page or len(answered) or 1,
-        pages=bool(sizes.page) and len(answered) > sizes.page,
-        counts=Counter(each.status for each in progress.followed),
-        seconds=progress.seconds,
-        rates=rates,
-        address=address,
-        verb=verb,
+    page = (
+        cards.environment()
+        .get_template("scans.html.j2")
+        .stream(
+            total=len(progress.followed),
+            answered=(_card(each, client, sizes) for each in answered),
+            groups=list(_groups(progress.followed, client, sizes)),
+            page=sizes.page or len(answered) or 1,
+            pages=bool(sizes.page) and len(answered) > sizes.page,
+            counts=Counter(each.status for each in progress.followed),
+            seconds=progress.seconds,
+            rates=rates,
+            address=address,
+            verb=verb,
+        )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     page.dump(str(path), encoding="utf-8")
@@ -137,8 +120,8 @@ def _groups(followed: Sequence[Followed], client: Client, sizes: Sizes) -> Itera
     away = [each for each in followed if not has_answer(each)]
     for code, count in Counter(code_of(each) or each.status for each in away).most_common():
         here = [each for each in away if (code_of(each) or each.status) == code]
-        cards = (_card(each, client, sizes, brief=True) for each in here)
-        yield Group(code, _SENTENCES.get(code, ""), count, cards)
+        shown = (_card(each, client, sizes, brief=True) for each in here)
+        yield Group(code, SENTENCES.get(code, ""), count, shown)
 
 
 def _card(each: Followed, client: Client, sizes: Sizes, *, brief: bool = False) -> ScanCard:
@@ -148,37 +131,29 @@ def _card(each: Followed, client: Client, sizes: Sizes, *, brief: bool = False) 
     album = Album(client, scan) if scan else None
     bars, seconds = timeline(scan) if scan else ([], None)
     shown = album if not brief else None
+    report = (scan.report if scan else None) or {}
     return ScanCard(
         name=each.sample.name,
         id=scan.id if scan else None,
         status=each.status,
         code=code,
-        sentence=_SENTENCES.get(code or "", each.refusal.detail if each.refusal else ""),
+        sentence=SENTENCES.get(code or "", each.refusal.detail if each.refusal else ""),
         score=scan.health_score if scan else None,
-        subject=subject_of(scan) if scan else "",
+        subject=cards.subject(report),
         pictures=_pictures(album, sizes, brief) if album else [],
-        regions=[_region(*found, shown, sizes) for found in scan.findings.items()] if scan and shown else [],
-        warnings=_warnings(scan) if scan else [],
+        regions=_regions(scan, shown, sizes) if scan and shown else [],
+        warnings=cards.warnings(report),
         bars=bars,
         seconds=seconds,
         pipeline_version=str(scan.raw.get("pipeline_version", "")) if scan else "",
-        reason=_reason(scan) if scan else "",
+        reason=cards.reason(report),
     )
 
 
-def _reason(scan: Scan) -> str:
-    """The rule that a verdict names, where it names one."""
-    told = [stage.get("detail", {}).get("reason") for stage in ((scan.report or {}).get("stages") or {}).values()]
-    return next((str(reason).replace("_", " ") for reason in told if reason), "")
-
-
-def _warnings(scan: Scan) -> list[str]:
-    """What a reader should know before believing the rest; regions without an answer say so themselves."""
-    found = (scan.report or {}).get("warnings") or []
+def _regions(scan: Scan, album: Album, sizes: Sizes) -> list[RegionCard]:
     return [
-        f"{warning['code'].replace('_', ' ').capitalize()}{': ' + region.replace('_', ' ') if region else ''}"
-        for warning in found
-        if (region := warning.get("region", "")) is not None and warning["code"] != "REGION_NOT_ANSWERED"
+        cards.region(name, finding, lambda artifact: album.picture(artifact, sizes.crop))
+        for name, finding in scan.findings.items()
     ]
 
 
@@ -190,19 +165,3 @@ def _pictures(album: Album, sizes: Sizes, brief: bool) -> list[tuple[str, str]]:
     shown = ((caption, album.picture(name, side)) for caption, name, side in wanted)
     found = ((caption, address) for caption, address in shown if address)
     return list(islice(found, 1 if brief else None))
-
-
-def _region(name: str, finding: dict[str, Any], album: Album, sizes: Sizes) -> RegionCard:
-    code = finding.get("code")
-    probabilities = sorted((finding.get("probabilities") or {}).items(), key=lambda pair: -pair[1])
-    return RegionCard(
-        name=name.replace("_", " "),
-        label=finding.get("label"),
-        confidence=finding.get("confidence"),
-        needs_review=bool(finding.get("needs_review")),
-        probabilities=[(label.replace("_", " "), value) for label, value in probabilities],
-        code=code,
-        sentence=_SENTENCES.get(code or "", ""),
-        crop=album.picture(f"crop_{name}", sizes.crop),
-        heatmap=album.picture(f"heatmap_{name}", sizes.crop),
-    )

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from api.scanpack.settings import SigningSettings
 from api.settings import ApiSettings
 from api.startup import StartRefused, check_start
 from cli import output
@@ -24,7 +25,7 @@ def api(as_json: Json = False) -> None:
     """Serve HTTP on SCANMILL_API_HOST and SCANMILL_API_PORT; refuses to start without its URLs or without any key."""
     with output.exits(as_json):
         settings = ApiSettings()
-        DatabaseSettings(), TaskSettings(), StorageSettings()
+        DatabaseSettings(), TaskSettings(), StorageSettings(), SigningSettings()
         try:
             with ledger() as database:
                 check_start(settings, database)

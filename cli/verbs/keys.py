@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from api.scanpack.signing import SigningKey, new_key
 from cli import output
 from cli.access import ALL_SCOPES, ledger
 from cli.output import Exit, Json
@@ -35,6 +38,21 @@ def create(
         key_id, token = tenants.create_key(connection, tenant_id, name, scopes, expires)
     answer = {"id": key_id, "key": token, "tenant": tenant, "scopes": sorted(scopes)}
     output.emit(answer, as_json, lambda: typer.echo(token))
+
+
+@app.command("signing")
+def signing(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where it goes; never over one that is there.")],
+) -> None:
+    """Make the private key that scanpacks are signed with, for SCANMILL_SIGNING_KEY; prints its id."""
+    made = new_key()
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        output.fail(Exit.USAGE, f"{file}: {error.strerror}")
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(made)
+    typer.echo(SigningKey.read(made).public.id)
 
 
 @app.command("list")

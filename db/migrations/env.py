@@ -7,7 +7,7 @@ import time
 import sqlalchemy as sa
 from alembic import context
 
-from db import batch_tables, model_tables, models, ticket_tables, training_tables, webhook_tables
+from db import artifact_tables, batch_tables, model_tables, models, ticket_tables, training_tables, webhook_tables
 from db.session import Database
 from db.settings import DatabaseSettings
 
@@ -16,6 +16,7 @@ MIGRATION_LOCK = 0x5CA17111
 
 TABLES = (
     models.Tenant,
+    artifact_tables.Artifact,
     model_tables.ModelVersion,
     training_tables.TrainingRun,
     batch_tables.Batch,

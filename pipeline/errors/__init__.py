@@ -24,7 +24,7 @@ from pipeline.errors.addresses import (
     UrlTlsFailed,
     UrlTooManyRedirects,
 )
-from pipeline.errors.batches import BatchClosed, BatchEnded
+from pipeline.errors.batches import BatchClosed, BatchEnded, SourceMissing, SourceRefused
 from pipeline.errors.families import (
     InputError,
     OutsideError,
@@ -201,6 +201,8 @@ __all__ = [
     "ScanmillError",
     "ServiceError",
     "SkinNotMeasurable",
+    "SourceMissing",
+    "SourceRefused",
     "StageTimeout",
     "StorageUnavailable",
     "TooManyParts",

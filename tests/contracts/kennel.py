@@ -1,4 +1,4 @@
-"""A whole Scanmill that cats are sent to, and a host in its network that keeps their pictures."""
+"""A whole Scanmill that the clients of a seed speak to, and a host in its network that keeps pictures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 from PIL import Image
 
-from tests import photos
-from tests.stack import Stack
+from cli.embedded import EmbeddedPostgres, EmbeddedRedis
+from tests import databases, photos
+from tests.stack import Stack, free_port, running, until
 
 CALLS = ("/api/validate", "/api/detect-face", "/api/predict")
 
@@ -44,7 +46,7 @@ def without_landmarks() -> bytes:
 
 
 class Kennel:
-    """The stack with one tenant, spoken to as the seed's clients do."""
+    """The stack with one tenant, spoken to as a seed's clients do."""
 
     def __init__(self, stack: Stack, internal: str) -> None:
         self.stack = stack
@@ -89,3 +91,33 @@ def internal_host(pictures: Mapping[str, bytes]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def open_kennel(
+    servers: tuple[EmbeddedPostgres, EmbeddedRedis, str], folder: Path, system: str, internal: str = "", **settings: str
+) -> Iterator[Kennel]:
+    """API, control and one worker on the servers (and the name of a template database), once ``system`` is offered."""
+    postgres, redis_server, template = servers
+    folder.mkdir()
+    given = {"SCANMILL_API_WORKERS": "1", "SCANMILL_WORKER_METRICS_PORT": str(free_port()), **settings}
+    with (
+        databases.fresh(postgres, template) as url,
+        running(Stack(folder, url, redis_server.url, **given)) as stack,
+    ):
+        made = Kennel(stack, internal)
+        stack.start("control")
+        stack.start("worker", "--slots", "1", "--allow-cpu")
+        stack.start("api")
+        stack.await_published(system)
+        stack.await_workers()
+        until(lambda: _answers(stack.url), 40, stack.last_words)
+        with made.http:
+            yield made
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).is_success
+    except httpx.TransportError:
+        return False

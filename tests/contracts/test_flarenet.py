@@ -22,9 +22,9 @@ from api.schemas import SCHEMAS
 from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from pipeline.compare import iou
 from pipeline.contracts import System
-from tests import databases, thermal_pack
-from tests.contracts.kennel import Kennel
-from tests.stack import Stack, free_port, running, until
+from tests import thermal_pack
+from tests.contracts.kennel import Kennel, open_kennel
+from tests.stack import until
 from tests.thermograms import thermogram
 
 pytestmark = pytest.mark.timeout(300)
@@ -44,35 +44,16 @@ def pack(server_folder: Path) -> Path:
 def substation(
     pack: Path, postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str, server_folder: Path
 ) -> Iterator[Kennel]:
-    folder = server_folder / "flarenet"
-    folder.mkdir()
-    settings = {
-        "SCANMILL_API_WORKERS": "1",
-        "SCANMILL_API_MAX_WAIT_S": "60",
-        "SCANMILL_API_CORS_ORIGINS": f"{PAGE},http://localhost:3000",
-        "SCANMILL_MODEL_PACKS": f"{pack},starter",
-        "SCANMILL_WORKER_METRICS_PORT": str(free_port()),
-    }
-    with (
-        databases.fresh(postgres, template_database) as url,
-        running(Stack(folder, url, redis_server.url, **settings)) as stack,
-    ):
-        made = Kennel(stack, "")
-        stack.start("control")
-        stack.start("worker", "--slots", "1", "--allow-cpu")
-        stack.start("api")
-        stack.await_published("thermal")
-        stack.await_workers()
-        until(lambda: _answers(stack.url), 40, stack.last_words)
-        with made.http:
-            yield made
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=5).is_success
-    except httpx.TransportError:
-        return False
+    servers = postgres, redis_server, template_database
+    with open_kennel(
+        servers,
+        server_folder / "flarenet",
+        "thermal",
+        SCANMILL_API_MAX_WAIT_S="60",
+        SCANMILL_API_CORS_ORIGINS=f"{PAGE},http://localhost:3000",
+        SCANMILL_MODEL_PACKS=f"{pack},starter",
+    ) as made:
+        yield made
 
 
 def shaped(answer: httpx.Response, name: str = "FlarenetAnomaly", status: int = 200) -> dict[str, Any]:
@@ -277,21 +258,11 @@ def test_a_listed_page_may_call_and_no_other(substation: Kennel) -> None:
 def test_without_a_memory_thermal_is_not_offered_and_says_so(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str, server_folder: Path
 ) -> None:
-    folder = server_folder / "without"
-    folder.mkdir()
-    with (
-        databases.fresh(postgres, template_database) as url,
-        running(Stack(folder, url, redis_server.url, SCANMILL_API_WORKERS="1")) as stack,
-    ):
-        made = Kennel(stack, "")
-        stack.start("control")
-        stack.start("api")
-        stack.await_published("skin_hair")
-        until(lambda: _answers(stack.url), 40, stack.last_words)
-        with made.http:
-            answers = [made.ask(DETECT, thermogram(1).png), made.http.get(INFO)]
-            answers.append(made.http.post(BATCH, files={"files[]": ("a.png", thermogram(1).png)}))
-            assert [(each.status_code, each.json()["code"]) for each in answers] == [(503, "MODEL_UNAVAILABLE")] * 3
-            systems = {each["system"] for each in made.http.get("/v1/pipelines").json()["items"]}
-            assert "skin_hair" in systems and "thermal" not in systems
-        assert "no pack here has thermal_patchcore" in stack.log("control").read_text()
+    servers = postgres, redis_server, template_database
+    with open_kennel(servers, server_folder / "without", "skin_hair") as made:
+        answers = [made.ask(DETECT, thermogram(1).png), made.http.get(INFO)]
+        answers.append(made.http.post(BATCH, files={"files[]": ("a.png", thermogram(1).png)}))
+        assert [(each.status_code, each.json()["code"]) for each in answers] == [(503, "MODEL_UNAVAILABLE")] * 3
+        systems = {each["system"] for each in made.http.get("/v1/pipelines").json()["items"]}
+        assert "skin_hair" in systems and "thermal" not in systems
+        assert "no pack here has thermal_patchcore" in made.stack.log("control").read_text()

@@ -23,10 +23,9 @@ from pipeline.errors import CorruptImage, EmptyFile, ModelUnavailable, Truncated
 from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
 from pipeline.models.settings import PACKS_ROOT
-from tests import databases
-from tests.contracts.kennel import Kennel
+from tests.contracts.kennel import Kennel, open_kennel
 from tests.golden.cases import starter_room
-from tests.stack import Stack, free_port, running, until
+from tests.stack import until
 
 pytestmark = pytest.mark.timeout(300)
 row = pytest.mark.row
@@ -48,34 +47,11 @@ def face(form: str = "JPEG", size: tuple[int, int] | None = None) -> bytes:
 def salon(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str, server_folder: Path
 ) -> Iterator[Kennel]:
-    folder = server_folder / "haski"
-    folder.mkdir()
-    settings = {
-        "SCANMILL_API_WORKERS": "1",
-        "SCANMILL_API_MAX_WAIT_S": "60",
-        "SCANMILL_SKIN_HAIR_DEBUG": "true",
-        "SCANMILL_WORKER_METRICS_PORT": str(free_port()),
-    }
-    with (
-        databases.fresh(postgres, template_database) as url,
-        running(Stack(folder, url, redis_server.url, **settings)) as stack,
-    ):
-        made = Kennel(stack, "")
-        stack.start("control")
-        stack.start("worker", "--slots", "1", "--allow-cpu")
-        stack.start("api")
-        stack.await_published("skin_hair")
-        stack.await_workers()
-        until(lambda: _answers(stack.url), 40, stack.last_words)
-        with made.http:
-            yield made
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=5).is_success
-    except httpx.TransportError:
-        return False
+    servers = postgres, redis_server, template_database
+    with open_kennel(
+        servers, server_folder / "haski", "skin_hair", SCANMILL_API_MAX_WAIT_S="60", SCANMILL_SKIN_HAIR_DEBUG="true"
+    ) as made:
+        yield made
 
 
 def shaped(answer: httpx.Response, name: str = "HaskiAnalysis") -> dict[str, Any]:

@@ -20,9 +20,16 @@ from api.schemas import SCHEMAS
 from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from pipeline.stages.build_report import FORMULA
 from pipeline.systems.cat_face import CAT_FACE
-from tests import databases, photos
-from tests.contracts.kennel import CALLS, Kennel, internal_host, without_a_face, without_landmarks
-from tests.stack import Stack, free_port, running, until
+from tests import photos
+from tests.contracts.kennel import (
+    CALLS,
+    Kennel,
+    internal_host,
+    open_kennel,
+    without_a_face,
+    without_landmarks,
+)
+from tests.stack import until
 
 pytestmark = pytest.mark.timeout(300)
 row = pytest.mark.row
@@ -32,38 +39,20 @@ row = pytest.mark.row
 def kennel(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str, server_folder: Path
 ) -> Iterator[Kennel]:
-    folder = server_folder / "rescat"
-    folder.mkdir()
+    servers = postgres, redis_server, template_database
+    pictures = {"/cat.jpg": photos.cat(), "/page.html": b"<html>no picture</html>"}
     with (
-        databases.fresh(postgres, template_database) as url,
-        internal_host({"/cat.jpg": photos.cat(), "/page.html": b"<html>no picture</html>"}) as internal,
-        running(Stack(folder, url, redis_server.url, **settings(internal))) as stack,
+        internal_host(pictures) as internal,
+        open_kennel(
+            servers,
+            server_folder / "rescat",
+            "cat_face",
+            internal,
+            SCANMILL_URL_ALLOW=internal,
+            SCANMILL_API_MAX_WAIT_S="60",
+        ) as made,
     ):
-        made = Kennel(stack, internal)
-        stack.start("control")
-        stack.start("worker", "--slots", "1", "--allow-cpu")
-        stack.start("api")
-        stack.await_published()
-        stack.await_workers()
-        until(lambda: answers(stack.url), 40, stack.last_words)
-        with made.http:
-            yield made
-
-
-def settings(internal: str) -> dict[str, str]:
-    return {
-        "SCANMILL_URL_ALLOW": internal,
-        "SCANMILL_API_WORKERS": "1",
-        "SCANMILL_API_MAX_WAIT_S": "60",
-        "SCANMILL_WORKER_METRICS_PORT": str(free_port()),
-    }
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=5).is_success
-    except httpx.TransportError:
-        return False
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -384,7 +373,8 @@ def strict(kennel: Kennel) -> Iterator[None]:
 
 def version(kennel: Kennel) -> str:
     """The pipeline version that new scans get."""
-    [pipeline] = kennel.http.get("/v1/pipelines").json()["items"]
+    found = kennel.http.get("/v1/pipelines").json()["items"]
+    [pipeline] = [each for each in found if each["system"] == CAT_FACE.system]
     return str(pipeline["version"])
 
 

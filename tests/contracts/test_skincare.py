@@ -24,10 +24,10 @@ from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
 from pipeline.models.settings import PACKS_ROOT, ModelSettings
 from pipeline.systems.skincare import SKINCARE
-from tests import databases, photos
-from tests.contracts.kennel import Kennel
+from tests import photos
+from tests.contracts.kennel import Kennel, open_kennel
 from tests.public_weights import MIRROR, needs_public, public_room
-from tests.stack import Stack, free_port, running, until
+from tests.stack import until
 
 pytestmark = [pytest.mark.timeout(300), needs_public("face_detector", "face_detector_far", "face_mesh")]
 row = pytest.mark.row
@@ -53,34 +53,15 @@ def _jpeg(pixels: Any) -> bytes:
 def clinic(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str, server_folder: Path
 ) -> Iterator[Kennel]:
-    folder = server_folder / "skincare"
-    folder.mkdir()
-    settings = {
-        "SCANMILL_API_WORKERS": "1",
-        "SCANMILL_MODEL_PACKS": "starter,public",
-        "SCANMILL_MODEL_MIRROR": MIRROR,
-        "SCANMILL_WORKER_METRICS_PORT": str(free_port()),
-    }
-    with (
-        databases.fresh(postgres, template_database) as url,
-        running(Stack(folder, url, redis_server.url, **settings)) as stack,
-    ):
-        made = Kennel(stack, "")
-        stack.start("control")
-        stack.start("worker", "--slots", "1", "--allow-cpu")
-        stack.start("api")
-        stack.await_published("skincare")
-        stack.await_workers()
-        until(lambda: _answers(stack.url), 40, stack.last_words)
-        with made.http:
-            yield made
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=5).is_success
-    except httpx.TransportError:
-        return False
+    servers = postgres, redis_server, template_database
+    with open_kennel(
+        servers,
+        server_folder / "skincare",
+        "skincare",
+        SCANMILL_MODEL_PACKS="starter,public",
+        SCANMILL_MODEL_MIRROR=MIRROR,
+    ) as made:
+        yield made
 
 
 def shaped(answer: httpx.Response, status: int, name: str) -> dict[str, Any]:

@@ -84,8 +84,9 @@ def test_postgres_and_redis_are_not_published() -> None:
 def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     secret = re.compile("PASSWORD|KEY")
     found = {name: rest for name, rest in VARIABLE.findall(TEXT) if secret.search(name)}
+    assert found.pop("SCANPACK_SIGNING_KEY") == ":-", "without it nothing is signed, and packs say so"
     assert len(found) == 5
-    assert {rest for name, rest in VARIABLE.findall(TEXT) if secret.search(name)} == {":?see .env.example"}
+    assert set(found.values()) == {":?see .env.example"}
     literal = [
         f"{name}: {key}"
         for name, service in SERVICES.items()
@@ -146,6 +147,13 @@ def test_the_trainer_trains_and_serves_nothing() -> None:
     assert (
         SERVICES["api"]["environment"]["SCANMILL_TRAINING_ROOTS"] == trainer["environment"]["SCANMILL_TRAINING_ROOTS"]
     )
+
+
+def test_control_sees_the_pictures_that_batches_may_list_and_cannot_write_them() -> None:
+    [volume] = SERVICES["control"]["volumes"]
+    for name in ("control", "api"):
+        (root,) = json.loads(SERVICES[name]["environment"]["SCANMILL_BATCH_ROOTS"])
+        assert volume.endswith(f":{root}:ro")
 
 
 def test_services_wait_for_what_they_need() -> None:

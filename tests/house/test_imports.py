@@ -64,6 +64,7 @@ def test_every_contract_can_be_broken(copy: Path) -> None:
     [
         ("api.app", RUNTIMES),
         ("cli.main", (*RUNTIMES, "flask", "celery", "sqlalchemy", "boto3")),
+        ("cli.verbs.batch", (*RUNTIMES, "PIL", "flask")),
         ("pipeline.contracts", (*RUNTIMES, "pydantic", "sqlalchemy")),
         ("pipeline.errors", (*RUNTIMES, "pydantic", "sqlalchemy")),
         ("pipeline.sniff", RUNTIMES),

@@ -105,7 +105,11 @@ class KeptInBucket:
         return sorted(entry["Key"].removeprefix(f"{self.prefix}/") for entry in listed.get("Contents", []))
 
     def empty(self) -> None:
-        for key in self.keys():
+        while keys := self.keys():  # a page of them at a time
+            self._delete(keys)
+
+    def _delete(self, keys: list[str]) -> None:
+        for key in keys:
             self.client.delete_object(Bucket=self.server.bucket, Key=f"{self.prefix}/{key}")
 
 

@@ -244,3 +244,28 @@ def test_a_link_that_cannot_work_is_not_made(kept: Kept, change: dict[str, objec
 def test_check_leaves_nothing_behind(kept: Kept):
     kept.storage.check()
     assert kept.keys() == []
+
+
+def test_a_walk_gives_what_lies_below_from_any_place_on(kept: Kept):
+    names = ["a-b.jpg", "a/b.jpg", "a/c/d.jpg", "b.jpg", "percent%2f.jpg", "ü +&.jpg"]
+    for name in names:
+        kept.foreign(object_key(TENANT, f"in/{name}"), name.encode())
+    kept.foreign(object_key(TENANT, "inside.jpg"), b"a neighbour")
+    kept.foreign(object_key(uuid.UUID(int=7), "in/x.jpg"), b"another tenant's")
+    whole = list(kept.storage.walk(object_key(TENANT, "in")))
+    assert sorted(whole) == sorted(names)
+    for n, name in enumerate(whole):
+        assert list(kept.storage.walk(object_key(TENANT, "in"), name)) == whole[n + 1 :]
+    assert kept.storage.get(object_key(TENANT, f"in/{whole[0]}")) == whole[0].encode()
+    assert list(kept.storage.walk(object_key(TENANT, "nothing"))) == []
+    with pytest.raises(PathNotAllowed):
+        list(kept.storage.walk("t/../x"))
+
+
+def test_a_walk_goes_on_behind_the_first_page(kept: Kept):
+    def put(n: int) -> None:
+        kept.foreign(object_key(TENANT, f"many/{n:05}.jpg"), b"x")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, range(1_005)))
+    assert list(kept.storage.walk(object_key(TENANT, "many"))) == [f"{n:05}.jpg" for n in range(1_005)]

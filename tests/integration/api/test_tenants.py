@@ -28,9 +28,6 @@ MISSING = "01234567-89ab-7def-8123-456789abcdef"
 
 def foreign_scan(api: Api) -> dict[str, str]:
     """Ids that belong to tenant b, whose scan has ended with an artifact."""
-    with api.here.database.begin() as connection:
-        for system in ("skin_hair", "thermal"):  # their calls accept scans, too
-            pipelines.publish(connection, SPECIFICATION | {"system": system})
     scan_id = api.scan("b")
     api.work()
     return {
@@ -110,6 +107,14 @@ def makes_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert api.call("GET", f"/v1/scans/{made}", "b").status_code == 404
 
 
+def analyses_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """The same of a call of another system."""
+    with api.here.database.begin() as connection:
+        for system in ("skin_hair", "thermal"):
+            pipelines.publish(connection, {**SPECIFICATION, "system": system})
+    makes_its_own(api, method, path, mine)
+
+
 def announces_its_own(api: Api, method: str, path: str, mine: str) -> None:
     """What a announced is nothing to b."""
     made = api.call(method, path).json["scan_id"]
@@ -119,6 +124,8 @@ def announces_its_own(api: Api, method: str, path: str, mine: str) -> None:
 
 def detects_its_own(api: Api, method: str, path: str, mine: str) -> None:
     """Thermograms that a sends are nothing to b."""
+    with api.here.database.begin() as connection:
+        pipelines.publish(connection, {**SPECIFICATION, "system": "thermal"})
     made = api.call(method, path, data={"files[]": (io.BytesIO(jpeg()), "a.jpg")}).json["batch_id"]
     assert api.call("GET", f"/api/v1/batch-detect/{made}", "b").status_code == 404
     assert api.call("GET", f"/api/v1/batch-detect/{made}").status_code == 202
@@ -199,8 +206,8 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/api/detect-face"): makes_its_own,
     ("POST", "/api/predict"): makes_its_own,
     ("GET", "/api/results/<scan_id>"): is_not_found,
-    ("POST", "/api/v1/analyze"): makes_its_own,
-    ("POST", "/api/v1/detect-anomaly"): makes_its_own,
+    ("POST", "/api/v1/analyze"): analyses_its_own,
+    ("POST", "/api/v1/detect-anomaly"): analyses_its_own,
     ("GET", "/api/v1/detect-anomaly/<scan_id>"): is_not_found,
     ("POST", "/api/v1/batch-detect"): detects_its_own,
     ("GET", "/api/v1/batch-detect/<batch_id>"): is_no_batch_of_mine,
@@ -231,6 +238,9 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("GET", "/errors"),
             ("GET", "/export"),
             ("GET", "/artifacts"),
+            ("POST", "/artifacts"),
+            ("GET", "/scanpack"),
+            ("GET", "/report"),
             ("POST", "/finalise"),
             ("POST", "/pause"),
             ("POST", "/resume"),
@@ -238,8 +248,11 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
             ("POST", "/retry"),
             ("POST", "/reprocess"),
             ("GET", "/diff/<other_id>"),
+            ("GET", "/diff/<other_id>/lines"),
+            ("GET", "/diff/<other_id>/page"),
         )
     },
+    ("GET", "/v1/signing-key"): is_for_everybody,
     ("GET", "/v1/training/recipes"): is_the_installations,
     ("POST", "/v1/training"): trains_for_itself,
     ("GET", "/v1/training"): sees_nothing,
@@ -319,4 +332,5 @@ def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> No
 def test_open_operations_are_the_ones_we_mean() -> None:
     assert {operation.path for operation in OPERATIONS if operation.scope is None} == {
         "/", "/docs", "/assets/style.css", "/openapi.json", "/health", "/ready", "/metrics", "/v1/files/<path:key>",
+        "/v1/signing-key",
     }  # fmt: skip

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from db import admission, scans
+from db import admission, batches, scans
+from db.batches import NewBatch, NewItem
 from db.session import Database
 from pipeline.contracts import Lane
 from tests.ledger import Mill, ok, one_stage
@@ -65,12 +66,68 @@ def test_tenants_take_turns_whatever_their_backlog(mill: Mill) -> None:
     assert under_way(mill)["late"] == 3, "who has least under way goes first"
 
 
+def test_more_batches_than_are_looked_at_all_get_their_turn(mill: Mill) -> None:
+    with mill.database.begin() as connection:
+        for n in range(90):
+            batch, _ = batches.create(connection, NewBatch(tenant_id=mill.tenant_id, system="small", priority=n % 2))
+            item = NewItem(custom_id="a", ref=f"key/{n}", sha256=f"{n}")
+            batches.append(connection, mill.tenant_id, batch, [item] if n % 3 else [])
+    assert [admit(mill.database, 100) for _ in range(3)] == [50, 10, 0], "empty ones and those let in take no place"
+
+
 def test_bulk_never_delays_interactive_at_the_door(mill: Mill) -> None:
     for n in range(5):
         mill.submit(f"cat{n}", Lane.BULK)
     assert admit(mill.database, 2) == 2
     assert mill.submit("quick").ready
     assert admit(mill.database, 3) == 1, "interactive scans take no place in the window"
+
+
+def sent(mill: Mill, count: int) -> list[UUID]:
+    """Interactive scans as the API accepts them; control has not looked yet."""
+    with mill.database.begin() as connection:
+        made = [scans.submit(connection, mill.new(f"cat{n}")) for n in range(count)]
+    assert [bool(each.ready) for each in made] == [n < scans.AT_ONCE for n in range(count)]
+    return [each.scan_id for each in made]
+
+
+def let_in(database: Database, window: int, page: int = 200) -> int:
+    with database.begin() as connection:
+        return len(admission.admit_interactive(connection, window, page))
+
+
+def test_a_flood_of_interactive_scans_waits_and_nobody_waits_for_it(mill: Mill) -> None:
+    flood = sent(mill, 40)
+    other = Mill(mill.database, tenant_name="other")
+    sent(other, 1)
+    assert [let_in(mill.database, 12), let_in(mill.database, 12)] == [4, 0]
+    assert under_way(mill) == {"acme": 12, "other": 1}
+    mill.finish()
+    with mill.database.begin() as connection:
+        late = scans.submit(connection, mill.new("late"))
+    assert late.ready == [], "it does not overtake those that wait"
+    for _ in range(3):
+        let_in(mill.database, 12)
+        mill.finish()
+    assert {mill.status(scan) for scan in [*flood, late.scan_id]} == {"succeeded"}
+
+
+def test_waiting_interactive_scans_are_let_in_oldest_first_and_each_tenant_has_its_own_window(mill: Mill) -> None:
+    mine, others = sent(mill, 12), Mill(mill.database, tenant_name="other")
+    theirs = sent(others, 12)
+    assert let_in(mill.database, 10) == 4
+    waiting = {UUID(str(r.id)) for r in mill.query("SELECT id FROM scan WHERE admitted_at IS NULL")}
+    assert waiting == {*mine[10:], *theirs[10:]}
+    assert let_in(mill.database, 12, page=3) == 3, "a page is the most of one transaction"
+
+
+def test_waiting_interactive_scans_take_no_bulk_place_and_may_be_cancelled(mill: Mill) -> None:
+    waiting = sent(mill, 10)[-1]
+    mill.submit("bulk", Lane.BULK)
+    assert admit(mill.database, 5) == 1, "bulk admission leaves them alone"
+    with mill.database.begin() as connection:
+        assert scans.cancel(connection, mill.tenant_id, waiting) == "cancelled"
+    assert let_in(mill.database, 10) == 1
 
 
 def test_two_controls_at_once_admit_each_scan_once(mill: Mill) -> None:

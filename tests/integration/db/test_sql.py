@@ -93,6 +93,7 @@ def _work_once(database: Database) -> dict[str, str]:
     here.submit("cat", Lane.BULK)
     with database.begin() as connection:
         admission.admit(connection, 10)
+        admission.admit_interactive(connection, 10)
         assert ledger.next_stage(connection, ["cpu"], list(here.stage_ids.values())) is not None
         ledger.heartbeat(connection, here.owner, [1])
         ledger.expire(connection)

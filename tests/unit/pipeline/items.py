@@ -65,7 +65,7 @@ def room(folder: Path) -> ModelRoom:
 
 def run(stage: Stage, items: list[StageInput], models: ModelRoom | None = None) -> list[Any]:
     """What the stage answers."""
-    loaded = load_models(stage, models.load) if models else {}
+    loaded = load_models(stage.models, models.load, alternatives=stage.alternatives) if models else {}
     return list(stage.run(items, loaded))
 
 

@@ -44,7 +44,7 @@ def picture(mode: str, form: str, more: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("mode", "form", "more", "expected"), CASES, ids=str)
+@pytest.mark.parametrize(("mode", "form", "more", "expected"), CASES)
 def test_modes_are_those_of_the_picture(mode: str, form: str, more: dict[str, Any], expected: set[str]) -> None:
     content = picture(mode, form, more)
     assert colour_modes(content, sniff(content, len(content)).format) == expected

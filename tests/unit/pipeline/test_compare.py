@@ -48,6 +48,33 @@ def test_findings_without_probabilities_flip_but_do_not_shift() -> None:
     assert change.flips == {"anomaly": ("Normal", "Faulty")} and change.shifts == {}
 
 
+def test_what_a_label_wins_or_loses_is_counted_in_tenths() -> None:
+    tally = Tally()
+    for chance, after in ((0.9, 0.2), (0.9, 0.9), (0.9, 0.94), (0.2, 0.5), (1.0, 0.0)):
+        tally.add(compare(line("a", mouth=chance), line("a", mouth=after)))
+    found = tally.summary(Limits())["regions"]["mouth"]
+    assert {place - 10: n for place, n in enumerate(found["leanings"]) if n} == {-10: 1, -7: 1, -3: 1, 0: 2}
+    assert {(one["before"], one["after"]): one["n"] for one in found["labels"]} == {
+        ("normal", "normal"): 2,
+        ("normal", "abnormal"): 2,
+        ("abnormal", "normal"): 1,
+    }
+
+
+def test_heat_maps_that_differ_are_a_change_with_a_limit_of_its_own() -> None:
+    same, other = line("a", mouth=0.9), line("a", mouth=0.9)
+    change = compare(same, other, {"mouth": 0.2})
+    assert (change.flips, change.size) == ({}, pytest.approx(0.08))
+    tally = Tally()
+    tally.add(change)
+    tally.add(compare(same, other, {"mouth": 1.0}))
+    found = tally.summary(Limits(likeness=0.7))
+    assert (found["likeness"], found["exceeded"]) == (0.6, ["likeness"])
+    assert (found["regions"]["mouth"]["least_likeness"], found["regions"]["mouth"]["maps_compared"]) == (0.2, 2)
+    assert found["worst"][0]["likeness"] == {"mouth": 0.2}
+    assert tally.summary(Limits(likeness=0.6))["pass"]
+
+
 def test_a_scan_without_a_report_is_another_end() -> None:
     gone = {"custom_id": "a", "scan_id": None, "status": "refused", "report": None}
     change = compare(line("a", mouth=0.9), gone)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from pipeline.errors import InputCorrupt, InputMissing, StorageUnavailable
+from pipeline.errors import InputCorrupt, InputMissing, SourceRefused, StorageUnavailable
 from storage.s3 import S3Storage
 from storage.settings import StorageSettings
 from tests.servers.faulty_s3 import Faults, FaultyS3
@@ -208,3 +208,15 @@ def test_the_checksum_is_of_the_content(server: Setup):
     server.faults.confirms = True
     server.put()
     assert server.faults.checksums == [base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("AccessDenied", SourceRefused), ("SignatureDoesNotMatch", StorageUnavailable)]
+)
+def test_a_list_that_is_forbidden_is_final_and_wrong_credentials_are_not(
+    server: Setup, code: str, error: type[Exception]
+) -> None:
+    server.faults.errors = [(403, code)]
+    with pytest.raises(error):
+        list(server.storage.walk("t/in"))
+    assert server.faults.requests == ["GET"]

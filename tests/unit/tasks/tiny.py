@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
-from db import ledger, pipelines, scans
+from db import admission, ledger, pipelines, scans
 from db.ledger import Claim
 from db.session import Database
 from pipeline.contracts import Queue
@@ -142,7 +142,9 @@ class Workshop:
         self.storage.put(key, content, "text/plain")
         new = replace(self.mill.new("x", **more), input_ref=key, input_sha256=sha256)
         with self.database.begin() as connection:
-            return scans.submit(connection, new).scan_id
+            made = scans.submit(connection, new).scan_id
+            admission.admit_interactive(connection, 1_000)  # as control would
+        return made
 
     def runnable(self, name: str) -> Runnable:
         return self.registry.runnable[self.mill.stage_ids[name]]
