@@ -27,6 +27,8 @@ def warnings(
             yield {"code": "SEVERAL_FACES"}
     if left(needs, sections.get("agreement", ""), "disagreement"):
         yield {"code": "FINDINGS_DISAGREE"}
+    if unclear := left(needs, sections.get("pupil", ""), "code"):
+        yield {"code": unclear}
     regions = left(needs, "crop_regions", "regions")
     for region, found in findings.items():
         if "label" not in found:

@@ -12,6 +12,7 @@ class System(StrEnum):
     CAT_FACE = "cat_face"
     SKIN_HAIR = "skin_hair"
     SKINCARE = "skincare"
+    CATARACT = "cataract"
 
 
 class Queue(StrEnum):

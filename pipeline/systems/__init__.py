@@ -3,6 +3,7 @@
 from pipeline.contracts import System
 from pipeline.definition import Pipeline
 from pipeline.systems.cat_face import CAT_FACE
+from pipeline.systems.cataract import CATARACT
 from pipeline.systems.skin_hair import SKIN_HAIR
 from pipeline.systems.skincare import SKINCARE
 
@@ -10,4 +11,5 @@ PIPELINES: dict[System, Pipeline] = {
     System.CAT_FACE: CAT_FACE,
     System.SKIN_HAIR: SKIN_HAIR,
     System.SKINCARE: SKINCARE,
+    System.CATARACT: CATARACT,
 }
