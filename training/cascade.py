@@ -15,9 +15,9 @@ from training.data import Part
 from training.evaluate import Metric
 from training.eyes import eyes
 from training.grouped import accuracy, grouped
+from training.onnx_cam import LOGITS
 from training.recipes.cataract_fast import FILE as FAST
 from training.recipes.cataract_strong import FILE as EYES
-from training.recipes.cataract_strong import LOGITS
 from training.recipes.eyes import SIZE
 
 SURE: Final = 0.95

@@ -86,11 +86,14 @@ def _circles(grey: Grey) -> Iterator[tuple[float, float]]:
 
 
 def _dark_blob(grey: Grey) -> Iterator[tuple[float, float]]:
-    """The centre of the largest part of the middle that is as dark as its darkest eighth."""
+    """The centre of the largest part of the middle that is dark: a quarter of the way from the darkest to the usual grey."""
     height, width = grey.shape
     top, left = height // 6, width // 6
     middle = grey[top : height - top, left : width - left]
-    dark = (middle <= np.percentile(middle, 12.5)).astype(np.uint8) if middle.size else np.zeros((1, 1), np.uint8)
+    if not middle.size:
+        return
+    darkest, usual = np.percentile(middle, (1, 50))
+    dark = (middle <= darkest + (usual - darkest) / 4).astype(np.uint8)
     count, _, stats, centres = cv2.connectedComponentsWithStats(dark)
     if count > 1:
         x, y = centres[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())]

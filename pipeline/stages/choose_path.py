@@ -49,7 +49,8 @@ class ChoosePath(Stage):
         policy = "strong" if fast.code == SWITCHED_OFF else self.policy
         if not fast.ok and policy != "strong":
             raise FindingUndecided(f"{self.optional[0]}: {fast.code}", {"policy": policy, "lacks": fast.code})
-        chance = fast.data["probabilities"][self.label] if fast.ok else None
-        ask = policy in ("strong", "ensemble") or (policy == "cascade" and self.low <= chance <= self.high)
+        chance = float(fast.data["probabilities"][self.label]) if fast.ok else None
+        unsure = chance is not None and self.low <= chance <= self.high
+        ask = policy in ("strong", "ensemble") or (policy == "cascade" and unsure)
         band = {"low": self.low, "high": self.high} if policy == "cascade" else None
         return StageOutput(rounded({"policy": policy, "ask": ask, "band": band, "probability": chance}))
