@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api import health, keys, pages, reading, system
 from api.batch_operations import BATCH_OPERATIONS
+from api.cataract.operations import CATARACT_OPERATIONS
 from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
 from api.operation import Answer, Operation, Parameter, answer
@@ -141,6 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *RESCAT_OPERATIONS,
     *HASKI_OPERATIONS,
     *SKINCARE_OPERATIONS,
+    *CATARACT_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
     *WEBHOOK_OPERATIONS,

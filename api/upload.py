@@ -36,14 +36,22 @@ class Upload:
 
 @dataclass
 class Form:
-    """A multipart body: its picture, if any, and its text fields."""
+    """A multipart body: its pictures, if any, and its text fields."""
 
-    upload: Upload | None = None
+    uploads: list[Upload] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def upload(self) -> Upload | None:
+        """The first picture, where no more than one is taken."""
+        return self.uploads[0] if self.uploads else None
 
-def read_form(request: Request, most_bytes: int) -> Form:
-    """Read a multipart body. Raises the errors named below, or INVALID_FIELD."""
+
+def read_form(request: Request, most_bytes: int, names: tuple[str, ...] = ("file",), most: int = 1) -> Form:
+    """Read a multipart body with at most ``most`` pictures, each in a part of one of these names.
+
+    ``most_bytes`` is for all pictures together. Raises the errors named below, or INVALID_FIELD.
+    """
     if request.content_encoding not in (None, "identity"):
         raise UnsupportedContentType
     boundary = request.mimetype_params.get("boundary", "")
@@ -61,17 +69,21 @@ def read_form(request: Request, most_bytes: int) -> Form:
             if parts > MOST_PARTS:
                 raise TooManyParts
             _check_headers(event.headers)
+            if isinstance(event, File) and (event.name not in names or len(form.uploads) == most):
+                raise invalid(event.name or "file", f"{_taken(most)} taken, named {' or '.join(names)}")
             _take(form, event, events, most_bytes)
     return form
+
+
+def _taken(most: int) -> str:
+    return "exactly one file is" if most == 1 else f"at most {most} files are"
 
 
 def _take(form: Form, part: File | Field, events: Iterator[Event], most_bytes: int) -> None:
     """Read one part into the form."""
     name: str | None = part.name  # typed as text, but None when the part has no name
     if isinstance(part, File):
-        if name != "file" or form.upload is not None:
-            raise invalid(name or "file", "exactly one file is taken, named file")
-        form.upload = _upload(part, events, most_bytes)
+        form.uploads.append(_upload(part, events, most_bytes))
         return
     if not name or not text_fits(name) or name in form.fields:
         raise InvalidMultipart("a field without a name, or twice")

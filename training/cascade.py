@@ -84,7 +84,9 @@ def main() -> None:
     else:
         chosen = within_error(held.fast, held.positive, given.error, SURE)
     if chosen is None:
-        least = "" if given.error is None else f"; it takes {least_pictures(given.error, SURE)} answers without an error"
+        least = (
+            "" if given.error is None else f"; it takes {least_pictures(given.error, SURE)} answers without an error"
+        )
         parser.exit(1, f"{len(held.groups)} pictures cannot show that any band keeps this budget{least}\n")
     print(f"low {chosen.low:.4f}, high {chosen.high:.4f}; bounds one-sided, at {SURE:.0%} confidence each")
     half = float(np.log(chosen.high / chosen.low))

@@ -62,6 +62,22 @@ def test_a_picture_and_its_fields_are_read(length: bool) -> None:
     assert form.fields == {"options": '{"a": true}'}
 
 
+def test_a_call_may_take_other_names_and_more_pictures() -> None:
+    image = part(b'name="image"; filename="a.jpg"', b"one")
+    body = io.BytesIO(image + FILE + b"--B--\r\n")
+    asked = Request(
+        EnvironBuilder(method="POST", content_type="multipart/form-data; boundary=B", input_stream=body).get_environ()
+    )
+    form = read_form(asked, MOST, ("file", "image"), 2)
+    assert [(one.filename, one.content) for one in form.uploads] == [("a.jpg", b"one"), ("cat.jpg", b"bytes")]
+    assert form.upload is form.uploads[0]
+
+
+def test_one_name_and_one_picture_unless_a_call_takes_more() -> None:
+    for body in (part(b'name="image"; filename="a.jpg"') + b"--B--\r\n", FILE + FILE + b"--B--\r\n"):
+        assert fails(body).code == "INVALID_FIELD"
+
+
 @given(st.binary(max_size=MOST), st.sampled_from([b"B", b"--", b"boundary-with-a-rather-long-name-0123456789"]))
 def test_any_bytes_arrive_as_they_were_sent(content: bytes, boundary: bytes) -> None:
     if b"--" + boundary in content:

@@ -22,7 +22,9 @@ def says(chance: float) -> Need:
 
 
 def decided(policy: str | Need, fast: Need, strong: Need, weights: tuple[float, float] = (0.5, 0.5)) -> Any:
-    chosen = need({"policy": policy, "band": BAND if policy == "cascade" else None}) if isinstance(policy, str) else policy
+    chosen = (
+        need({"policy": policy, "band": BAND if policy == "cascade" else None}) if isinstance(policy, str) else policy
+    )
     return run(
         DecideFinding(weights=weights),
         [item(decode_image=PICTURE, choose_path=chosen, classify_fast=fast, classify_strong=strong)],
@@ -89,7 +91,9 @@ def test_where_nobody_chose_the_first_reason_is_told() -> None:
     assert refused.data["lacks"] == "MODEL_UNAVAILABLE"
 
 
-@pytest.mark.parametrize(("chance", "label"), [(0.59, "uncertain"), (0.6, "cataract"), (0.41, "uncertain"), (0.4, "normal")])
+@pytest.mark.parametrize(
+    ("chance", "label"), [(0.59, "uncertain"), (0.6, "cataract"), (0.41, "uncertain"), (0.4, "normal")]
+)
 def test_what_is_too_close_to_call_is_uncertain(chance: float, label: str) -> None:
     told = decided("fast", says(chance), SPARED).data
     assert told["label"] == label and told["needs_review"] is (label == "uncertain")

@@ -38,5 +38,7 @@ def test_no_circle_at_all_has_no_quality() -> None:
 
 
 def test_neighbours_change_nothing() -> None:
-    items = [item(decode_image=canonical(picture)) for picture in (drawn_eye(1).picture, clouds(1), drawn_eye(2).picture)]
+    items = [
+        item(decode_image=canonical(picture)) for picture in (drawn_eye(1).picture, clouds(1), drawn_eye(2).picture)
+    ]
     assert [one.data for one in run(STAGE, items)] == [run(STAGE, [one])[0].data for one in items]
