@@ -27,7 +27,7 @@ SIDE: Final = 256
 """Longer side in pixels at which circles are looked for; coordinates come back in the picture's own."""
 RADII: Final = (0.05, 0.13, 0.24, 0.42)
 """Radii, shares of the shorter side: the least, the largest, and where the transform is asked anew."""
-MOST: Final = 12
+MOST: Final = 8
 """Circles of each size that are judged."""
 ANGLES: Final = 72
 STEP: Final = 8.0
