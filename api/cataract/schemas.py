@@ -56,7 +56,10 @@ CATARACT_SCHEMAS: Json = {
                 "minimum": 0,
                 "description": "seconds, waiting in the queue included",
             },
-            "stage_ms": {**_NUMBERS, "description": "computing alone, by stage; null: nothing ran, or it was known before"},
+            "stage_ms": {
+                **_NUMBERS,
+                "description": "computing alone, by stage; null: nothing ran, or it was known before",
+            },
             "ray_worker_id": {"type": "null", "description": "there is no Ray; a scan's stages are rows"},
             "scan_id": UUID,
             "status": STATUS,
