@@ -1,6 +1,7 @@
 """Tune the cataract cascade's band on the validation part, and say what each policy then reaches on the test part."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -69,6 +70,31 @@ def line(part: str, found: Band, groups: int) -> str:
     return f"{part}, {groups} groups: asked {found.asked}, wrong among the answered {found.wrong}"
 
 
+def tuned(held: Answers, share: float | None, error: float | None) -> Band:
+    """The band that keeps one of the budgets on these answers. Raises ValueError, with why, where none is shown to."""
+    if share is not None:
+        chosen, least = within_share(held.fast, held.positive, share, SURE), ""
+    else:
+        assert error is not None
+        chosen = within_error(held.fast, held.positive, error, SURE)
+        least = f"; it takes {least_pictures(error, SURE)} answers without an error"
+    if chosen is None:
+        raise ValueError(f"{len(held.groups)} pictures cannot show that any band keeps this budget{least}")
+    return chosen
+
+
+def page(chosen: Band, parts: Mapping[str, Answers]) -> str:
+    """The band, what it does to each part, and what each policy reaches on the last one."""
+    lines = [f"low {chosen.low:.4f}, high {chosen.high:.4f}; bounds one-sided, at {SURE:.0%} confidence each"]
+    half = float(np.log(chosen.high / chosen.low))
+    for part, told in parts.items():
+        lines.append(line(part, band(told.fast, told.positive, half, SURE), len(set(told.groups))))
+    part, told = list(parts.items())[-1]
+    found = reached(told, chosen.low, chosen.high, f"{part} part")
+    lines += [f"{one.name}: {one.value:.3f} ({one.low:.3f} to {one.high:.3f} over groups), {one.on}" for one in found]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print the band and what it costs."""
     parser = argparse.ArgumentParser(prog="python -m training.cascade", description=__doc__)
@@ -78,22 +104,12 @@ def main() -> None:
     budget.add_argument("--share", type=float, help="at most this share reaches the strong model")
     budget.add_argument("--error", type=float, help="at most this share of the fast model's own answers is wrong")
     given = parser.parse_args()
-    held, test = (answers(given.data, given.pack, part) for part in ("validation", "test"))
-    if given.share is not None:
-        chosen = within_share(held.fast, held.positive, given.share, SURE)
-    else:
-        chosen = within_error(held.fast, held.positive, given.error, SURE)
-    if chosen is None:
-        least = (
-            "" if given.error is None else f"; it takes {least_pictures(given.error, SURE)} answers without an error"
-        )
-        parser.exit(1, f"{len(held.groups)} pictures cannot show that any band keeps this budget{least}\n")
-    print(f"low {chosen.low:.4f}, high {chosen.high:.4f}; bounds one-sided, at {SURE:.0%} confidence each")
-    half = float(np.log(chosen.high / chosen.low))
-    for part, told in (("validation", held), ("test", test)):
-        print(line(part, band(told.fast, told.positive, half, SURE), len(set(told.groups))))
-    for one in reached(test, chosen.low, chosen.high, "test part"):
-        print(f"{one.name}: {one.value:.3f} ({one.low:.3f} to {one.high:.3f} over groups), {one.on}")
+    held = answers(given.data, given.pack, "validation")
+    try:
+        chosen = tuned(held, given.share, given.error)
+    except ValueError as refusal:
+        parser.exit(1, f"{refusal}\n")
+    print(page(chosen, {"validation": held, "test": answers(given.data, given.pack, "test")}))
 
 
 if __name__ == "__main__":

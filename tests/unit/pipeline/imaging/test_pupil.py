@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -42,12 +43,14 @@ def test_a_picture_of_one_colour_has_no_pupil(value: int) -> None:
     assert found is None or found.quality == 0
 
 
-def test_where_the_transform_finds_nothing_the_dark_blob_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dark_blob_finds_the_same_pupil_without_the_transform() -> None:
     eye = drawn_eye(5)
-    monkeypatch.setattr(pupil, "_circles", lambda grey: iter(()))
-    found = find_pupil(eye.picture)
-    assert found is not None and found.method == "dark_blob"
-    assert is_found(eye) and found.quality > 0.8
+    grey = cv2.cvtColor(eye.picture, cv2.COLOR_RGB2GRAY)
+    [centre] = pupil._dark_blob(grey)
+    assert np.hypot(centre[0] - eye.x, centre[1] - eye.y) < 0.15 * eye.radius
+    found = pupil._innermost(pupil._judged(grey, *centre, "dark_blob"))
+    assert found is not None and (found.method, found.quality > 0.8) == ("dark_blob", True)
+    assert abs(found.radius - eye.radius) < 0.2 * eye.radius
 
 
 def test_a_rim_beyond_the_picture_is_no_rim() -> None:
