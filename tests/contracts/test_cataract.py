@@ -26,25 +26,26 @@ from tests import databases, photos
 from tests.contracts.kennel import Kennel
 from tests.golden.cases import starter_room
 from tests.stack import Stack, free_port, running, until
+from tests.unit.pipeline.drawn_eyes import drawn_eye
 
 pytestmark = pytest.mark.timeout(300)
 CATARACT = PIPELINES[System.CATARACT]
 
 
 def eye(left: int, top: int, width: int, height: int) -> bytes:
-    """A part of a woman's photograph in the public domain, enlarged eight times."""
+    """An eye of a woman's photograph in the public domain, enlarged eight times."""
     part = Image.fromarray(skimage.data.astronaut()[top : top + height, left : left + width])
     return encode_png(np.asarray(part.resize((8 * width, 8 * height), Image.Resampling.LANCZOS)))
 
 
 def sure_eye() -> bytes:
-    """The fast model is sure of it: 0.005."""
-    return eye(232, 100, 52, 36)
+    """The fast model is sure of it: 0.0002."""
+    return eye(185, 88, 40, 26)
 
 
 def unsure_eye() -> bytes:
-    """It is not of this: 0.74."""
-    return eye(190, 105, 40, 26)
+    """It is not of this drawn one: 0.91, and the strong one says 0.65."""
+    return encode_png(drawn_eye(20).picture)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def test_a_bad_picture_is_a_problem_with_a_code(clinic: Kennel, content: bytes, 
 
 def test_who_does_not_wait_polls(clinic: Kennel) -> None:
     told = shaped(
-        asked(clinic, "/predict_ensemble", eye(200, 100, 40, 30), Prefer="respond-async"), "CataractPending", 202
+        asked(clinic, "/predict_ensemble", eye(229, 90, 40, 26), Prefer="respond-async"), "CataractPending", 202
     )
     until(lambda: clinic.http.get(told["poll_url"]).status_code == 200, 30, clinic.stack.last_words)
     assert shaped(clinic.http.get(told["poll_url"]))["scan_id"] == told["scan_id"]

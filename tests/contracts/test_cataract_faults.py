@@ -51,7 +51,7 @@ def report(runs: dict[str, RunRecord]) -> dict[str, Any]:
         ({"policy": "strong"}, ["fast", "strong"], {"strong": 1}),
         ({"policy": "ensemble", "fast_weight": "0.25"}, ["fast", "strong"], {"fast": 0.25, "strong": 0.75}),
         ({"low": "0.1", "high": "0.7"}, ["fast"], {"fast": 1}),
-        ({"low": "0.1", "high": "0.8"}, ["fast", "strong"], {"strong": 1}),
+        ({"low": "0.1", "high": "0.95"}, ["fast", "strong"], {"strong": 1}),
     ],
 )
 def test_an_installation_s_policy_decides_and_is_part_of_the_version(

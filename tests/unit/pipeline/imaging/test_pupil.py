@@ -34,7 +34,7 @@ def test_a_clear_pupil_has_a_high_quality_and_clouds_a_low_one() -> None:
     clear = [found.quality for seed in range(20) if (found := find_pupil(drawn_eye(seed).picture))]
     cloudy = [found.quality if (found := find_pupil(clouds(seed))) else 0 for seed in range(100)]
     assert min(clear) > 0.8 and len(clear) == 20
-    assert np.percentile(cloudy, 98) < 0.6  # a cloud may be round by chance
+    assert max(cloudy) < 0.6
 
 
 @pytest.mark.parametrize("value", [0, 90, 255])
