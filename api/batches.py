@@ -96,19 +96,16 @@ def _uploaded(here: Services, tenant_id: UUID) -> NewItem:
         raise invalid("file", "a multipart request carries exactly one file")
     given: dict[str, Any] = {"custom_id": form.fields.get("custom_id", form.upload.filename)}
     given |= {name: object_in(form.fields[name], name) for name in ("options", "fields") if name in form.fields}
-    return stored(here, tenant_id, _line(given, "custom_id"), form.upload)
+    line = _line(given, "custom_id")
+    return stored(here, tenant_id, line, form.upload)
 
 
 def stored(here: Services, tenant_id: UUID, line: NewItem, upload: Upload) -> NewItem:
-    """The line with its picture in storage, or with the code for which it cannot be one."""
+    """The line with its picture in storage; refused, with a code, where the picture cannot be one."""
     try:
-        return _stored(here, tenant_id, line, upload)
+        header = sniff(upload.content, len(upload.content), here.limits)
     except InputError as error:
         return replace(line, code=error.code)
-
-
-def _stored(here: Services, tenant_id: UUID, line: NewItem, upload: Upload) -> NewItem:
-    header = sniff(upload.content, len(upload.content), here.limits)
     key = artifact_key(tenant_id, upload.sha256)
     here.storage.put(key, upload.content, MEDIA_TYPES[header.format])
     return replace(line, ref=key, sha256=upload.sha256, filename=upload.filename)

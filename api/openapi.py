@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from api.cataract.schemas import CATARACT_SCHEMAS
 from api.flarenet.operations import FLARENET_SCHEMAS
 from api.haski.operations import HASKI_SCHEMAS
 from api.operation import Answer, Operation, Parameter
@@ -33,7 +34,12 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS | RESCAT_SCHEMAS | HASKI_SCHEMAS | SKINCARE_SCHEMAS | FLARENET_SCHEMAS,
+            "schemas": SCHEMAS
+            | RESCAT_SCHEMAS
+            | HASKI_SCHEMAS
+            | SKINCARE_SCHEMAS
+            | FLARENET_SCHEMAS
+            | CATARACT_SCHEMAS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: sk_…"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

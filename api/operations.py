@@ -5,6 +5,7 @@ from __future__ import annotations
 from api import health, keys, pages, reading, system
 from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
+from api.cataract.operations import CATARACT_OPERATIONS
 from api.flarenet.operations import FLARENET_OPERATIONS
 from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
@@ -147,6 +148,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *HASKI_OPERATIONS,
     *SKINCARE_OPERATIONS,
     *FLARENET_OPERATIONS,
+    *CATARACT_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
     *WEBHOOK_OPERATIONS,

@@ -75,13 +75,16 @@ def read_submission(tenant_id: UUID) -> Submission:
     )
 
 
-def read_sent(known: frozenset[str]) -> Sent:
-    """The current request's body, with exactly one picture in it or named, and no other field than the known ones."""
+def read_sent(known: frozenset[str], names: tuple[str, ...] = ("file",)) -> Sent:
+    """The current request's body, with exactly one picture in it or named, and no other field than the known ones.
+
+    ``names`` are those that a form's picture may have.
+    """
     if getattr(request.environ["wsgi.input"], COLLECTED, False):
-        sent = _read()
+        sent = _read(names)
     else:
         with services().uploads:  # it holds this thread while it arrives
-            sent = _read()
+            sent = _read(names)
     only_known(sent.fields, known | _SOURCES)
     if sent.form and (sent.upload is None or _SOURCES & sent.fields.keys()):
         raise invalid("file", "a multipart request carries exactly one file and no image_url or object_key")
@@ -90,9 +93,9 @@ def read_sent(known: frozenset[str]) -> Sent:
     return sent
 
 
-def _read() -> Sent:
+def _read(names: tuple[str, ...]) -> Sent:
     if request.mimetype == "multipart/form-data":
-        form = read_form(request, services().limits.max_bytes)
+        form = read_form(request, services().limits.max_bytes, names)
         return Sent(form.fields, form=True, upload=form.upload)
     if request.mimetype == "application/json":
         return Sent(read_object(request), form=False)

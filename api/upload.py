@@ -36,40 +36,22 @@ class Upload:
 
 @dataclass
 class Form:
-    """A multipart body: its picture, if any, and its text fields."""
+    """A multipart body: its pictures, if any, and its text fields."""
 
-    upload: Upload | None = None
+    uploads: list[Upload] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
 
-
-def read_form(request: Request, most_bytes: int) -> Form:
-    """Read a multipart body with one picture at most. Raises the errors named below, or INVALID_FIELD."""
-    form = Form()
-    for part, events in _parts(request, most_bytes):
-        if isinstance(part, Field):
-            _take_field(form, part, events)
-        elif part.name != "file" or form.upload is not None:
-            raise invalid(part.name or "file", "exactly one file is taken, named file")
-        else:
-            form.upload = _upload(part, events, most_bytes)
-    return form
+    @property
+    def upload(self) -> Upload | None:
+        """The first picture, where no more than one is taken."""
+        return self.uploads[0] if self.uploads else None
 
 
-def read_forms(request: Request, most_bytes: int, name: str) -> tuple[list[Upload], dict[str, str]]:
-    """The pictures of a multipart body, all named ``name``, together no larger than one may be; and its other fields."""
-    form, uploads = Form(), []
-    for part, events in _parts(request, most_bytes):
-        if isinstance(part, Field):
-            _take_field(form, part, events)
-        elif part.name != name:
-            raise invalid(part.name or "file", f"every file of this request is named {name}")
-        else:
-            uploads.append(_upload(part, events, most_bytes))
-    return uploads, form.fields
+def read_form(request: Request, most_bytes: int, names: tuple[str, ...] = ("file",), most: int = 1) -> Form:
+    """Read a multipart body with at most ``most`` pictures, each in a part of one of these names.
 
-
-def _parts(request: Request, most_bytes: int) -> Iterator[tuple[File | Field, Iterator[Event]]]:
-    """Each part of a multipart body, and the events that hold its data."""
+    ``most_bytes`` is for all pictures together. Raises the errors named below, or INVALID_FIELD.
+    """
     if request.content_encoding not in (None, "identity"):
         raise UnsupportedContentType
     boundary = request.mimetype_params.get("boundary", "")
@@ -79,19 +61,29 @@ def _parts(request: Request, most_bytes: int) -> Iterator[tuple[File | Field, It
         raise FileTooLarge
     request.max_content_length = most_bytes + FRAMING_BYTES
     events = _events(request.stream, boundary.encode())
-    parts = 0
+    form, parts = Form(), 0
     for event in events:
         if isinstance(event, File | Field):
             parts += 1
             if parts > MOST_PARTS:
                 raise TooManyParts
             _check_headers(event.headers)
-            yield event, events
+            if isinstance(event, File) and (event.name not in names or len(form.uploads) == most):
+                raise invalid(event.name or "file", f"{_taken(most)} taken, named {' or '.join(names)}")
+            _take(form, event, events, most_bytes)
+    return form
 
 
-def _take_field(form: Form, part: Field, events: Iterator[Event]) -> None:
-    """Read one text into the form."""
+def _taken(most: int) -> str:
+    return "exactly one file is" if most == 1 else f"at most {most} files are"
+
+
+def _take(form: Form, part: File | Field, events: Iterator[Event], most_bytes: int) -> None:
+    """Read one part into the form."""
     name: str | None = part.name  # typed as text, but None when the part has no name
+    if isinstance(part, File):
+        form.uploads.append(_upload(part, events, most_bytes))
+        return
     if not name or not text_fits(name) or name in form.fields:
         raise InvalidMultipart("a field without a name, or twice")
     value = b"".join(_data(events, MOST_FIELD_BYTES, PayloadTooLarge))

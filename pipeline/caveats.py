@@ -19,6 +19,19 @@ def warnings(
 ) -> Iterator[dict[str, Json]]:
     """What a reader should know before believing the rest; a code each, and where."""
     yield from _models_in_doubt(needs)
+    yield from _picture_in_doubt(needs, sections)
+    regions = left(needs, "crop_regions", "regions")
+    for region, found in findings.items():
+        if "label" not in found:
+            yield {"code": "REGION_NOT_ANSWERED", "region": region, "reason": found["code"]}
+        elif region in regions and regions[region]["box"]["width"] < COARSE:
+            yield {"code": "REGION_COARSE", "region": region}
+    for region, heatmap in left(needs, "explain_findings", "heatmaps").items():
+        yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
+
+
+def _picture_in_doubt(needs: Mapping[str, Need], sections: Mapping[str, str]) -> Iterator[dict[str, Json]]:
+    """Of the whole picture: its face, its pupil, how alike it is to what a memory knows, and who disagrees about it."""
     face, cutout = needs.get(sections.get("face", "")), needs.get("remove_background")
     if face is not None and face.ok:
         if face.data.get("detected_on") == "original" and cutout is not None and cutout.ok:
@@ -29,14 +42,8 @@ def warnings(
         yield {"code": "FINDINGS_DISAGREE"}
     if left(needs, sections.get("anomaly", ""), "familiar") is False:
         yield {"code": "PICTURE_UNFAMILIAR"}
-    regions = left(needs, "crop_regions", "regions")
-    for region, found in findings.items():
-        if "label" not in found:
-            yield {"code": "REGION_NOT_ANSWERED", "region": region, "reason": found["code"]}
-        elif region in regions and regions[region]["box"]["width"] < COARSE:
-            yield {"code": "REGION_COARSE", "region": region}
-    for region, heatmap in left(needs, "explain_findings", "heatmaps").items():
-        yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
+    if unclear := left(needs, sections.get("pupil", ""), "code"):
+        yield {"code": unclear}
 
 
 def _models_in_doubt(needs: Mapping[str, Need]) -> Iterator[dict[str, Json]]:

@@ -13,6 +13,7 @@ class System(StrEnum):
     SKIN_HAIR = "skin_hair"
     SKINCARE = "skincare"
     THERMAL = "thermal"
+    CATARACT = "cataract"
 
 
 class Queue(StrEnum):

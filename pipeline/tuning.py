@@ -7,7 +7,7 @@ fingerprint is computed from, and two scans of one version never differ by someb
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -143,10 +143,44 @@ class ThermalSettings(BaseSettings):
         return pipeline.changed({"detect_anomalies": changes})
 
 
+class CataractSettings(BaseSettings):
+    """What may be changed about ``cataract``: who answers, and when the strong model is asked."""
+
+    model_config = SettingsConfigDict(env_prefix="SCANMILL_CATARACT_", extra="ignore", env_ignore_empty=True)
+
+    policy: Literal["fast", "strong", "cascade", "ensemble"] | None = Field(
+        None, description="Whose answer is the finding: `fast`, `strong`, `cascade` or `ensemble`; none: `cascade`"
+    )
+    low: float | None = Field(
+        None, ge=0, le=1, description="The cascade asks the strong model from this chance of cataract on; none: 0.0392"
+    )
+    high: float | None = Field(None, ge=0, le=1, description="And up to this one; none: 0.9608")
+    fast_weight: float | None = Field(
+        None, ge=0, le=1, description="The fast model's share in an ensemble, the strong one has the rest; none: 0.5"
+    )
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Below it the finding is uncertain and marked for review; none: 0.6"
+    )
+
+    def tune(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline as this installation wants it. Raises ValueError for a band whose ends are crossed."""
+        weights = None if self.fast_weight is None else (self.fast_weight, 1 - self.fast_weight)
+        wanted: dict[str, dict[str, Any]] = {
+            "choose_path": {"policy": self.policy, "low": self.low, "high": self.high},
+            "classify_cataract": {"weights": weights, "threshold": self.threshold},
+        }
+        changes = {
+            stage: {name: value for name, value in fields.items() if value is not None}
+            for stage, fields in wanted.items()
+        }
+        return pipeline.changed(changes)
+
+
 TUNING: Final = {
     System.CAT_FACE: CatFaceSettings,
     System.SKIN_HAIR: SkinHairSettings,
     System.THERMAL: ThermalSettings,
+    System.CATARACT: CataractSettings,
 }
 
 

@@ -229,7 +229,7 @@ def _place(name: str, claim: Claim) -> dict[str, object]:
 
 def _log_end(name: str, claim: Claim, error: Exception, ruling: Ruling) -> None:
     """Expected ends at INFO; surprises with their traceback, which goes nowhere else."""
-    expected = ruling.outcome in (RunState.REJECTED, RunState.ABSTAINED)
+    expected = ruling.outcome in (RunState.REJECTED, RunState.ABSTAINED, RunState.SKIPPED)
     log.log(
         logging.INFO if expected else logging.WARNING,
         "%s: %s %s",

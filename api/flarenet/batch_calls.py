@@ -20,7 +20,7 @@ from api.problems import invalid
 from api.replies import address
 from api.services import services
 from api.submission import idempotency_key
-from api.upload import MOST_PARTS, Upload, read_forms
+from api.upload import MOST_PARTS, Upload, read_form
 from db import batch_views, batches, views
 from db.batch_views import Which
 from db.batches import NewBatch, NewItem
@@ -38,7 +38,8 @@ def batch_detect() -> Response:
     if request.mimetype != "multipart/form-data":
         raise UnsupportedContentType
     with here.uploads:
-        uploads, fields = read_forms(request, here.limits.max_bytes, NAME)
+        form = read_form(request, here.limits.max_bytes, (NAME,), MOST_PARTS)
+        uploads, fields = form.uploads, form.fields
         only_known(fields, FIELDS)
         threshold, options = wishes(fields)
         if not uploads:

@@ -74,6 +74,10 @@ class NotACat(Verdict):
     """The picture does not appear to show a cat."""
 
 
+class NotAnEye(Verdict):
+    """The picture does not appear to show an eye from close by."""
+
+
 class NoFaceDetected(Verdict):
     """No face was found in the picture."""
 
@@ -92,6 +96,14 @@ class RegionTurnedAway(Verdict, outcome=RunState.ABSTAINED):
 
 class RegionTooSmall(Verdict, outcome=RunState.ABSTAINED):
     """The region has too few pixels to be judged."""
+
+
+class NotNeeded(Verdict, outcome=RunState.SKIPPED):
+    """An earlier answer was sure enough, so this network was not asked."""
+
+
+class FindingUndecided(Verdict, outcome=RunState.ABSTAINED):
+    """The network whose answer decides gave none."""
 
 
 class SkinNotMeasurable(Verdict, outcome=RunState.ABSTAINED):

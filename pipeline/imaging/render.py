@@ -30,6 +30,7 @@ __all__ = [
     "Style",
     "contact_sheet",
     "draw_preview",
+    "draw_ring",
     "on_checkerboard",
     "on_white",
     "overlay_heat",
@@ -57,6 +58,15 @@ def draw_preview(picture: Pixels, marks: Sequence[Mark], points: Iterable[tuple[
     drawing = Image.fromarray(canvas)
     draw_labels(drawing, marks, scale, line)
     return np.array(drawing)
+
+
+def draw_ring(picture: Pixels, x: float, y: float, radius: float) -> Pixels:
+    """The picture with a circle, centre and radius in its pixels; light on a dark rim, so that it shows on any ground."""
+    canvas, line = picture.copy(), max(1, round(max(picture.shape[:2]) / 400))
+    centre, size = (round(x * 16), round(y * 16)), round(radius * 16)  # 4 bits below the pixel, as cv2 takes them
+    cv2.circle(canvas, centre, size, INK, line + 2, cv2.LINE_AA, 4)
+    cv2.circle(canvas, centre, size, TONES["plain"], line, cv2.LINE_AA, 4)
+    return canvas
 
 
 def overlay_heat(crop: Pixels, heat: Map, style: Style = "uniform") -> Pixels:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from pipeline.contracts import Finding, Queue
-from pipeline.errors import ModelUnavailable, RegionOutsideImage, ScanmillError
+from pipeline.errors import ModelUnavailable, NotNeeded, RegionOutsideImage, ScanmillError
 from pipeline.models.base import of_family
 from pipeline.models.classifier import ClassAnswer, ClassifierModel
 from pipeline.numbers import rounded
@@ -23,10 +23,11 @@ UNCERTAIN = "uncertain"
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyRegion(Stage):
-    """One region, one model. Below ``threshold`` the label is ``uncertain`` and a person should look.
+    """One region, one model; without ``crop_regions`` among its needs the whole picture. Below ``threshold`` the label is ``uncertain`` and a person should look.
 
     ``deletion_share`` in 0..1 measures whether the map is true: what the probability loses when that share of the
-    crop, where the map is hottest, is hidden. It costs one more forward pass a crop, so it is off unless set.
+    crop, where the map is hottest, is hidden. It costs one more forward pass a crop, so it is off unless set. A need that
+    answers ``{ask: false}`` spares the model.
     """
 
     kind: ClassVar = "classify_region"
@@ -49,12 +50,13 @@ class ClassifyRegion(Stage):
         ``cam`` [[...]] in -1..1 is positive where the crop speaks for the label ``cam_for``, negative where against
         it; ``cam_peak`` is what its 1 stands for, ``cam_method`` says in words how it was made. All four are None for
         a network without a map, ``cam`` and ``cam_peak`` for one whose map is not finite, ``cam_for`` for a method
-        that knows no labels. ``deletion``: ``{share, loss}`` or None. Abstains with REGION_OUTSIDE_IMAGE.
+        that knows no labels. ``deletion``: ``{share, loss}`` or None. Abstains with REGION_OUTSIDE_IMAGE, is skipped
+        with NOT_NEEDED.
         """
         model = of_family(models, self.model, ClassifierModel)
         answers = [self._refusal(item, model) for item in items]
         asked = [index for index, refusal in enumerate(answers) if refusal is None]
-        crops = [items[index].needs["crop_regions"].picture(f"crop_{self.region}") for index in asked]
+        crops = [self._crop(items[index]) for index in asked]
         found = model.predict(crops)
         losses = self._losses(model, crops, found)
         for index, answer, loss in zip(asked, found, losses, strict=True):
@@ -72,7 +74,16 @@ class ClassifyRegion(Stage):
                 losses[index] = loss
         return losses
 
+    def _crop(self, item: StageInput) -> Pixels:
+        if "crop_regions" in self.needs:
+            return item.needs["crop_regions"].picture(f"crop_{self.region}")
+        return item.needs["decode_image"].picture("canonical")
+
     def _refusal(self, item: StageInput, model: ClassifierModel) -> StageAnswer | None:
+        if any(need.ok and need.data.get("ask") is False for need in item.needs.values()):
+            return NotNeeded()
+        if "crop_regions" not in self.needs:
+            return None
         region = item.needs["crop_regions"].data["regions"][self.region]
         if not region["inside"]:
             return RegionOutsideImage(self.region, {"region": self.region})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
 
 from pipeline.imaging.crop import PixelBox
-from pipeline.imaging.render import overlay_heat
+from pipeline.imaging.render import overlay_heat, shrunk
 from pipeline.models.maps import is_flat
 from pipeline.numbers import rounded
-from pipeline.stage import Json, Models, Need, Picture, Stage, StageAnswer, StageInput, StageOutput, each
+from pipeline.stage import Json, Models, Picture, Stage, StageAnswer, StageInput, StageOutput, each
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
     Map: TypeAlias = NDArray[np.float64]
 
+LONGEST: Final = 1024
+"""Pixels of an overlay's longer side where the classifier saw the whole picture."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainFindings(Stage):
     """An overlay for each of ``regions`` that its step ``classify_<region>`` has answered, on the crop that it saw.
+
+    Where ``crop_regions`` is not among the needs that is the whole picture.
 
     This only draws: the map is the classifier's, in the direction of the likeliest label, also when the finding is
     ``uncertain``. A map that points nowhere is not stretched into a picture of something: the plain crop is shown,
@@ -63,23 +68,34 @@ class ExplainFindings(Stage):
         for reader in self.optional:
             finding, name = item.needs[reader], reader.removeprefix("classify_")
             if finding.ok and finding.data["cam_method"] is not None:
-                told, overlay = self._explained(finding.data, finding.data["region"], item.needs["crop_regions"])
+                told, overlay = self._explained(finding.data, *_seen(item, finding.data["region"]))
                 heatmaps[name], overlays[f"heatmap_{name}"] = told, Picture(overlay, lossless=False)
         return StageOutput(rounded({"heatmaps": heatmaps}), overlays)
 
-    def _explained(self, found: Mapping[str, Json], region: str, cropped: Need) -> tuple[dict[str, Json], Pixels]:
-        crop = cropped.picture(f"crop_{region}")
+    def _explained(
+        self, found: Mapping[str, Json], crop: Pixels, region: Mapping[str, Json]
+    ) -> tuple[dict[str, Json], Pixels]:
         finite = found["cam"] is not None
         heat = np.maximum(np.array(found["cam"] if finite else [[0.0]], np.float64), 0)
         flat = not finite or is_flat(heat, found["cam_peak"])
         quality = {
             "finite": finite,
             "flat": flat,
-            "inside": None if flat else _inside(heat, cropped.data["regions"][region]),
+            "inside": None if flat else _inside(heat, region),
             "deletion": found["deletion"]["loss"] if found["deletion"] else None,
         }
         told = {"method": found["cam_method"], "label": found["cam_for"], "quality": quality}
         return told, crop if flat else overlay_heat(crop, heat / heat.max(), self.style)
+
+
+def _seen(item: StageInput, region: str) -> tuple[Pixels, Mapping[str, Json]]:
+    """What the classifier saw, for people, and its box: a crop, or the whole picture where nothing was cut."""
+    if "crop_regions" in item.needs:
+        cropped = item.needs["crop_regions"]
+        return cropped.picture(f"crop_{region}"), cropped.data["regions"][region]
+    decoded = item.needs["decode_image"]
+    whole = {"x": 0, "y": 0, "width": decoded.data["width"], "height": decoded.data["height"]}
+    return shrunk(decoded.picture("canonical"), LONGEST), {"box": whole, "visible": whole}
 
 
 def _inside(heat: Map, region: Mapping[str, Json]) -> float:

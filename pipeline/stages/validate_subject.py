@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.contracts import Queue
-from pipeline.errors import ModelUnavailable, NotACat, ScanmillError
+from pipeline.errors import ModelUnavailable, NotACat, NotAnEye, ScanmillError
 from pipeline.models.base import of_family
 from pipeline.models.subject import SubjectAnswer, SubjectModel
 from pipeline.numbers import rounded
 from pipeline.stage import Models, Stage, StageAnswer, StageInput, StageOutput
 
-VERDICTS = {"cat": NotACat}
+VERDICTS = {"cat": NotACat, "eye": NotAnEye}
 """What a picture is told that does not show the subject."""
 
 
@@ -34,7 +34,7 @@ class ValidateSubject(Stage):
         return (self.model,)
 
     def run(self, items: Sequence[StageInput], models: Models) -> list[StageAnswer]:
-        """Answer ``{subject, label, probability, threshold, breed}``, as data of the verdict too. NOT_A_CAT."""
+        """Answer ``{subject, label, probability, threshold, breed}``, as data of the verdict too. NOT_A_CAT, NOT_AN_EYE."""
         model = of_family(models, self.model, SubjectModel)
         threshold = model.threshold("subject", self.threshold)
         found = model.predict([item.needs["decode_image"].picture("canonical") for item in items])

@@ -3,6 +3,7 @@
 from pipeline.contracts import System
 from pipeline.definition import Pipeline
 from pipeline.systems.cat_face import CAT_FACE
+from pipeline.systems.cataract import CATARACT
 from pipeline.systems.skin_hair import SKIN_HAIR
 from pipeline.systems.skincare import SKINCARE
 from pipeline.systems.thermal import THERMAL
@@ -12,4 +13,5 @@ PIPELINES: dict[System, Pipeline] = {
     System.SKIN_HAIR: SKIN_HAIR,
     System.SKINCARE: SKINCARE,
     System.THERMAL: THERMAL,
+    System.CATARACT: CATARACT,
 }

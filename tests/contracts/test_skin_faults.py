@@ -30,12 +30,12 @@ Break = Callable[[bytes], bytes | None]
 
 def nan(content: bytes) -> bytes:
     """Every logit is not a number."""
-    return _with_end(content, "Mul", [np.array(np.nan, np.float32)])
+    return with_end(content, "Mul", [np.array(np.nan, np.float32)])
 
 
 def wrong_shape(content: bytes) -> bytes:
     """Twice as many logits as labels."""
-    return _with_end(content, "Concat", [], twice=True)
+    return with_end(content, "Concat", [], twice=True)
 
 
 def missing(_: bytes) -> None:
@@ -47,19 +47,19 @@ def cut_off(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def _with_end(content: bytes, kind: str, constants: list[Any], *, twice: bool = False) -> bytes:
-    """The network with one more step between its logits and its output."""
+def with_end(content: bytes, kind: str, constants: list[Any], *, twice: bool = False, output: str = "logits") -> bytes:
+    """The network with one more step between an output and what is read of it."""
     model = onnx.load_from_string(content)
     for node in model.graph.node:
-        node.output[:] = ["inner" if name == "logits" else name for name in node.output]
+        node.output[:] = ["inner" if name == output else name for name in node.output]
     names = [f"broken_{index}" for index in range(len(constants))]
     model.graph.initializer.extend(numpy_helper.from_array(c, n) for c, n in zip(constants, names, strict=True))
     given = ["inner", "inner"] if twice else ["inner", *names]
     more: dict[str, Any] = {"axis": 1} if twice else {}
-    model.graph.node.append(helper.make_node(kind, given, ["logits"], **more))
-    for output in model.graph.output:
-        if output.name == "logits":
-            output.type.tensor_type.ClearField("shape")
+    model.graph.node.append(helper.make_node(kind, given, [output], **more))
+    for told in model.graph.output:
+        if told.name == output:
+            told.type.tensor_type.ClearField("shape")
     return bytes(model.SerializeToString())
 
 
@@ -71,7 +71,7 @@ def room(folder: Path, broken: dict[str, Break]) -> ModelRoom:
         if table["name"] in broken:
             table["file"] = f"{table['name']}{Path(table['file']).suffix}"
             changed = broken[table["name"]](content)
-            table["sha256"] = hashlib.sha256(changed or content).hexdigest()
+            table["sha256"] = hashlib.sha256(changed or b"no such bytes").hexdigest()
             if changed is not None:
                 (folder / table["file"]).write_bytes(changed)
         else:

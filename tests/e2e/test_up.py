@@ -104,7 +104,7 @@ def test_the_client_downloads_follows_and_cancels(house: House, cat: Path) -> No
         assert late.value.code == "ALREADY_FINISHED"
         again = client.submit(cat, idempotency_key="the-same")
         assert client.submit(cat, idempotency_key="the-same").id == again.id
-        assert [row["system"] for row in client.pipelines()] == ["cat_face", "skin_hair"]
+        assert [row["system"] for row in client.pipelines()] == ["cat_face", "cataract", "skin_hair"]
 
 
 def test_keys_are_made_listed_and_revoked(house: House) -> None:

@@ -50,8 +50,8 @@ def test_a_stage_file_holds_the_stage_of_its_name(name: str) -> None:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_of_stage_has_its_test_and_its_row(kind: str) -> None:
     assert (tree.ROOT / "tests" / "unit" / "pipeline" / "stages" / f"test_{kind}.py").is_file()
-    rows = [line for line in (tree.ROOT / "pipeline" / "README.md").read_text().splitlines() if line.startswith("| ")]
-    assert any(re.match(rf"\| `{kind}`", row) for row in rows), f"pipeline/README.md has no row for {kind}"
+    rows = [line for line in (tree.ROOT / "docs" / "stages.md").read_text().splitlines() if line.startswith("| ")]
+    assert any(re.match(rf"\| `{kind}`", row) for row in rows), f"docs/stages.md has no row for {kind}"
 
 
 def test_every_stage_is_a_celery_task_by_name() -> None:

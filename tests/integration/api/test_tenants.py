@@ -17,7 +17,10 @@ from api.operations import OPERATIONS
 from db import pipelines, training_runs, training_work
 from db.training_runs import NewRun
 from db.training_work import End
+from pipeline.contracts import System
+from pipeline.systems import PIPELINES
 from tasks.settings import TrainingSettings
+from tests import photos
 from tests.integration.api.harness import SPECIFICATION, Api, problem
 from tests.integration.api.pictures import jpeg
 
@@ -40,6 +43,14 @@ def foreign_scan(api: Api) -> dict[str, str]:
         "delivery_id": MISSING,
         "other_id": MISSING,
     }
+
+
+def publish_the_others(api: Api) -> None:
+    """The systems with calls of their own, beside the harness's."""
+    with api.here.database.begin() as connection:
+        for system in (System.SKIN_HAIR, System.CATARACT):
+            pipeline = PIPELINES[system]
+            pipelines.publish(connection, pipeline.specification(dict.fromkeys(pipeline.models, "d" * 64)))
 
 
 def foreign_batch(api: Api) -> str:
@@ -147,6 +158,14 @@ def opens_its_own(api: Api, method: str, path: str, mine: str) -> None:
     assert made not in str(api.call("GET", "/v1/batches", "b").json)
 
 
+def sends_a_batch_of_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """A batch of pictures that a sends is not b's."""
+    made = api.call(method, path, data={"images": (io.BytesIO(photos.cat()), "x.jpg")}).json["batch_id"]
+    assert api.call("GET", f"{path}/{made}", "b").status_code == 404
+    assert api.call("GET", f"{path}/{made}").json["batch_id"] == made
+    assert made not in str(api.call("GET", "/v1/batches", "b").json)
+
+
 def sends_its_own(api: Api, method: str, path: str, mine: str) -> None:
     """A webhook that a makes is not b's, and is not told of b's scans."""
     made = api.call(method, path, json=WEBHOOK).json["id"]
@@ -216,6 +235,13 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/api/v1/scan/<scan_id>/upload"): is_not_found,
     ("GET", "/api/v1/scan/<scan_id>/results"): is_not_found,
     ("GET", "/api/v1/analyze/<scan_id>"): is_not_found,
+    ("POST", "/predict_lgbm"): makes_its_own,
+    ("POST", "/predict_clip"): makes_its_own,
+    ("POST", "/predict_ensemble"): makes_its_own,
+    ("GET", "/predictions/<scan_id>"): is_not_found,
+    ("POST", "/predict_batch"): sends_a_batch_of_its_own,
+    ("GET", "/predict_batch/<batch_id>"): is_not_found,
+    ("GET", "/system_info"): counts_nothing,
     ("GET", "/files/<bucket>/<name>"): is_in_no_bucket_of_mine,
     ("GET", "/v1/files/<path:key>"): is_for_everybody,  # the signature is the key: see test_reading
     ("GET", "/v1/pipelines"): lambda api, method, path, mine: None,  # the same for every tenant, but not for nobody
@@ -293,6 +319,7 @@ def test_every_route_has_a_case_and_is_in_the_table(api: Api) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> None:
     method, rule = case
+    publish_the_others(api)
     ids = foreign_scan(api)
     path, mine = rule.replace("<path:key>", f"t/{api.tenants['b']}/a/x"), rule
     for name, value in ids.items():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from api.problems import Refused
-from api.upload import FRAMING_BYTES, MOST_PARTS, Form, Upload, read_form, read_forms
+from api.upload import FRAMING_BYTES, MOST_PARTS, Form, Upload, read_form
 from pipeline.errors import (
     FileTooLarge,
     InvalidField,
@@ -64,6 +64,22 @@ def test_a_picture_and_its_fields_are_read(length: bool) -> None:
     assert form.upload.sha256 == hashlib.sha256(b"bytes").hexdigest()
     assert form.upload.filename == "cat.jpg"
     assert form.fields == {"options": '{"a": true}'}
+
+
+def test_a_call_may_take_other_names_and_more_pictures() -> None:
+    image = part(b'name="image"; filename="a.jpg"', b"one")
+    body = io.BytesIO(image + FILE + b"--B--\r\n")
+    asked = Request(
+        EnvironBuilder(method="POST", content_type="multipart/form-data; boundary=B", input_stream=body).get_environ()
+    )
+    form = read_form(asked, MOST, ("file", "image"), 2)
+    assert [(one.filename, one.content) for one in form.uploads] == [("a.jpg", b"one"), ("cat.jpg", b"bytes")]
+    assert form.upload is form.uploads[0]
+
+
+def test_one_name_and_one_picture_unless_a_call_takes_more() -> None:
+    for body in (part(b'name="image"; filename="a.jpg"') + b"--B--\r\n", FILE + FILE + b"--B--\r\n"):
+        assert fails(body).code == "INVALID_FIELD"
 
 
 @given(st.binary(max_size=MOST), st.sampled_from([b"B", b"--", b"boundary-with-a-rather-long-name-0123456789"]))
@@ -156,7 +172,8 @@ def test_a_field_that_is_not_utf8_is_an_invalid_field() -> None:
 
 
 def read_many(body: bytes) -> tuple[list[Upload], dict[str, str]]:
-    return read_forms(sent(body, "multipart/form-data; boundary=B"), MOST, "files[]")
+    form = read_form(sent(body, "multipart/form-data; boundary=B"), MOST, ("files[]",), MOST_PARTS)
+    return form.uploads, form.fields
 
 
 def test_several_pictures_keep_their_order_names_and_digests() -> None:

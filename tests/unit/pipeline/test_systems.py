@@ -1,4 +1,4 @@
-"""A system's list survives the ledger, and the README knows every stage of it."""
+"""A system's list survives the ledger, and the page of stages knows every one of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.stage import Stage
 from pipeline.systems import PIPELINES
 
 STAGES = [pytest.param(stage, id=f"{system}-{stage.name}") for system, p in PIPELINES.items() for stage in p.stages]
-README = (Path(__file__).parents[3] / "pipeline" / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "stages.md").read_text(encoding="utf-8")
 
 
 def tuples(value: Any) -> Any:
@@ -35,8 +35,8 @@ def test_a_stage_can_be_made_again_from_its_row(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_readme_tells_kind_needs_queue_and_version(stage: Stage) -> None:
-    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{stage.kind}` |")]
+def test_the_page_tells_kind_needs_queue_and_version(stage: Stage) -> None:
+    (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{stage.kind}` |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert all(f"`{need}`" in cells[1] for need in stage.needs)
     assert cells[4:] == [str(stage.queue), str(stage.version)]

@@ -192,3 +192,10 @@ def test_a_system_may_name_its_own_parts_and_questions() -> None:
 )
 def test_health_score_formula_1(healthy: dict[str, float], least: int, score: float | None) -> None:
     assert health_score(healthy, least) == score
+
+
+@pytest.mark.parametrize(("code", "warned"), [("PUPIL_UNCLEAR", ["PUPIL_UNCLEAR"]), (None, [])])
+def test_an_unclear_pupil_is_a_warning(code: str | None, warned: list[str]) -> None:
+    stage = BuildReport(system="cataract", regions=(), optional=("find_pupil",), sections={"pupil": "find_pupil"})
+    told = run(stage, [item(find_pupil=need({"pupil": None, "code": code}))])[0].data["report"]
+    assert [warning["code"] for warning in told["warnings"]] == warned

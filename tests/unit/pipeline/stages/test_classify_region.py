@@ -126,3 +126,22 @@ def test_a_finding_stands_when_its_map_is_not_finite(tiny_room: ModelRoom) -> No
     data = STAGE.run([given(SICK)], {"cat_left_eye": Broken(real.entry, real.session)})[0].data
     assert data["label"] == "abnormal" and data["cam"] is None and data["cam_peak"] is None
     assert data["cam_method"] is not None, "there was one, and it was bad"
+
+
+WHOLE = ClassifyRegion(needs=("decode_image", "choose_path"), region="eye", model="cat_left_eye")
+
+
+def whole(picture: Any, *, ask: bool) -> StageInput:
+    return item(decode_image=need({}, canonical=picture), choose_path=need({"ask": ask}))
+
+
+def test_without_crops_the_whole_picture_is_asked_about(tiny_room: ModelRoom) -> None:
+    [told] = run(WHOLE, [whole(SICK, ask=True)], tiny_room)
+    [cropped] = run(STAGE, [given(SICK)], tiny_room)
+    assert told.data == cropped.data | {"region": "eye"}
+
+
+def test_a_need_that_does_not_ask_spares_the_model_and_its_neighbours_are_answered(tiny_room: ModelRoom) -> None:
+    answers = run(WHOLE, [whole(SICK, ask=False), whole(SICK, ask=True), whole(HEALTHY, ask=False)], tiny_room)
+    assert [code(answer) for answer in answers] == ["NOT_NEEDED", "ok", "NOT_NEEDED"]
+    assert answers[0].outcome is RunState.SKIPPED

@@ -129,3 +129,15 @@ def test_no_finding_is_an_answer_without_pictures() -> None:
     answers = run(STAGE, [given(failed), given(finding("left_eye", corner()))])
     assert answers[0].data == {"heatmaps": {}} and not answers[0].artifacts
     assert answers[1].artifacts
+
+
+def test_without_crops_the_map_lies_on_the_whole_picture_shown_smaller() -> None:
+    picture = plain(120, 110, 100, (1200, 1600))
+    stage = ExplainFindings(needs=("decode_image",), regions=("left_eye",))
+    decoded = need({"width": 1600, "height": 1200}, canonical=picture)
+    [answer] = run(stage, [item(decode_image=decoded, classify_left_eye=finding("eye", corner()))])
+    shown = answer.artifacts["heatmap_left_eye"].pixels
+    assert shown.shape == (768, 1024, 3)
+    heat = np.abs(shown.astype(int) - (120, 110, 100)).sum(axis=2)
+    assert heat[:100, :130].mean() > 50 and heat[400:, 500:].max() < 5
+    assert answer.data["heatmaps"]["left_eye"]["quality"]["inside"] == 1
