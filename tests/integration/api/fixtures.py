@@ -17,7 +17,7 @@ EMPTY = """DELETE FROM batch_item; DELETE FROM batch; DELETE FROM event; DELETE 
 DELETE FROM result; DELETE FROM artifact; DELETE FROM scan; DELETE FROM api_key; DELETE FROM worker;
 DELETE FROM count_delta; DELETE FROM scan_count; DELETE FROM training_run; DELETE FROM training_recipe;
 DELETE FROM webhook_delivery; DELETE FROM webhook; DELETE FROM tenant;
-DELETE FROM model_promotion; DELETE FROM model_request; DELETE FROM model_version"""
+DELETE FROM model_promotion; DELETE FROM model_request; DELETE FROM model_version; DELETE FROM current_pipeline"""
 
 
 @pytest.fixture(scope="session")
