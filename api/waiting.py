@@ -14,7 +14,7 @@ from api.services import Services
 from db import views
 from pipeline.contracts import ScanStatus
 
-FIRST_LOOK_S = 0.05
+FIRST_LOOK_S = 0.02
 SLOWEST_LOOK_S = 0.25
 
 
