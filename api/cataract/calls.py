@@ -12,22 +12,21 @@ from uuid import UUID
 from flask import Response, jsonify, request, url_for
 
 from api import batches as lines
-from api import scans
 from api.auth import principal
 from api.fields import only_known
-from api.ids import scan_id_of, uuid_of
-from api.outcomes import error_of
-from api.problems import Refused, invalid
+from api.ids import uuid_of
+from api.outcomes import Scan, answered, ask, scan_of
+from api.problems import invalid
 from api.replies import address
 from api.services import services
-from api.submission import idempotency_key, preferred_wait, read_sent, submission
+from api.submission import idempotency_key, read_sent
 from api.system import version
 from api.upload import MOST_PARTS, Upload, read_form
 from db import batch_views, batches, pipelines, views
 from db.batch_views import Which
 from db.batches import NewBatch, NewItem
 from pipeline.cataract_analysis import found, prediction
-from pipeline.contracts import ScanStatus, System
+from pipeline.contracts import System
 from pipeline.errors import ModelUnavailable, NotFound, UnsupportedContentType
 
 ONE = ("file", "image")
@@ -52,43 +51,20 @@ def predict_ensemble() -> Response:
 
 def prediction_result(scan_id: str) -> Response:
     """The prediction again, or for the first time; 202 while it is under way."""
-    wanted = scan_id_of(scan_id)
-    with services().database.begin() as connection:
-        scan = views.get(connection, principal().tenant_id, wanted)
-    if scan is None or scan["system"] != System.CATARACT:
-        raise NotFound
-    return _answer(scan)
+    return _answer(scan_of(scan_id, System.CATARACT))
 
 
 def _predict(options: Mapping[str, bool]) -> Response:
-    here = services()
-    wait = preferred_wait(here.settings.max_wait_s)
-    with scans.holding(here, wait):
-        sent = read_sent(frozenset(), ONE)
-        wanted = submission(principal().tenant_id, sent, system=System.CATARACT, options=options)
-        taken = scans.take(here, wanted, wait)
-    response = _answer(taken.body)
-    if not taken.created:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+    return ask(System.CATARACT, lambda: read_sent(frozenset(), ONE), lambda scan, _: _answer(scan), lambda _: options)
 
 
-def _answer(scan: Mapping[str, Any]) -> Response:
-    where = url_for("prediction_result", scan_id=scan["id"])
-    headers = {"Location": address(where)}
-    if not ScanStatus(scan["status"]).terminal:
-        told = {"scan_id": scan["id"], "status": scan["status"], "poll_url": address(where, absolute=True)}
-        response = jsonify(told)
-        response.status_code = 202
-    else:
-        if not found(scan["report"]):
-            raise Refused(error_of(scan), headers=headers, more={"id": scan["id"]})
-        response = jsonify(_told(scan))
-    response.headers.update(headers)
-    return response
+def _answer(scan: Scan) -> Response:
+    return answered(scan, url_for("prediction_result", scan_id=scan["id"]), _told)
 
 
-def _told(scan: Mapping[str, Any]) -> dict[str, Any]:
+def _told(scan: Scan) -> dict[str, Any] | None:
+    if not found(scan["report"]):
+        return None
     began, ended = (datetime.fromisoformat(scan[moment]) for moment in ("created_at", "finished_at"))
     return {
         **prediction(scan["report"]),

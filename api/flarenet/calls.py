@@ -7,19 +7,15 @@ from typing import Any, Final
 
 from flask import Response, jsonify, request, url_for
 
-from api import scans
 from api.auth import principal
 from api.fields import asked, share_of, switch_of
-from api.ids import scan_id_of
 from api.links import signed_link
-from api.outcomes import error_of
-from api.problems import Refused
-from api.replies import address
+from api.outcomes import Scan, answered, ask, scan_of
 from api.services import services
-from api.submission import preferred_wait, read_sent, submission
-from db import model_promotions, model_versions, views
+from api.submission import read_sent
+from db import model_promotions, model_versions
 from pipeline.contracts import ScanStatus, System
-from pipeline.errors import ModelUnavailable, NotFound
+from pipeline.errors import ModelUnavailable
 from pipeline.sniff import MEDIA_TYPES
 from pipeline.thermal_analysis import MODEL, analysis
 
@@ -31,28 +27,18 @@ Json = dict[str, Any]
 
 def detect_anomaly() -> Response:
     """Score, band and boxes of a thermogram. 202 with ``poll_url`` if it takes longer than the wait."""
-    here = services()
-    wait = preferred_wait(here.settings.max_wait_s)
-    with scans.holding(here, wait):
-        sent = read_sent(FIELDS)
-        threshold, options = wishes(sent.fields)
-        wanted = submission(principal().tenant_id, sent, system=System.THERMAL, options=options)
-        taken = scans.take(here, wanted, wait)
-    response = _answer(taken.body, threshold)
-    if not taken.created:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+    return ask(
+        System.THERMAL,
+        lambda: read_sent(FIELDS),
+        lambda scan, sent: _answer(scan, wishes(sent.fields)[0]),
+        lambda sent: wishes(sent.fields)[1],
+    )
 
 
 def anomaly_result(scan_id: str) -> Response:
     """The answer again, or for the first time; 202 while it is under way. ``threshold`` may be another one."""
-    wanted = scan_id_of(scan_id)
     threshold = threshold_asked()
-    with services().database.begin() as connection:
-        scan = views.get(connection, principal().tenant_id, wanted)
-    if scan is None or scan["system"] != System.THERMAL:
-        raise NotFound
-    return _answer(scan, threshold)
+    return _answer(scan_of(scan_id, System.THERMAL), threshold)
 
 
 def model_info() -> Response:
@@ -117,19 +103,9 @@ def _links(scan: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _answer(scan: Mapping[str, Any], threshold: float | None) -> Response:
+def _answer(scan: Scan, threshold: float | None) -> Response:
     where = url_for("anomaly_result", scan_id=scan["id"], threshold=threshold)
-    headers = {"Location": address(where)}
-    if not ScanStatus(scan["status"]).terminal:
-        poll_url = address(where, absolute=True)
-        response = jsonify({"scan_id": scan["id"], "status": scan["status"], "poll_url": poll_url})
-        response.status_code = 202
-    elif not judged(scan):
-        raise Refused(error_of(scan), headers=headers, more={"id": scan["id"]})
-    else:
-        response = jsonify(told(scan, threshold))
-    response.headers.update(headers)
-    return response
+    return answered(scan, where, lambda ended: told(ended, threshold) if judged(ended) else None)
 
 
 def judged(scan: Mapping[str, Any]) -> bool:

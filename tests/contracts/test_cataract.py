@@ -22,10 +22,10 @@ from pipeline.contracts import System
 from pipeline.imaging.codec import encode_png
 from pipeline.run import run_in_memory
 from pipeline.systems import PIPELINES
-from tests import databases, photos
-from tests.contracts.kennel import Kennel
+from tests import photos
+from tests.contracts.kennel import Kennel, open_kennel
 from tests.golden.cases import starter_room
-from tests.stack import Stack, free_port, running, until
+from tests.stack import until
 from tests.unit.pipeline.drawn_eyes import drawn_eye
 
 pytestmark = pytest.mark.timeout(300)
@@ -52,33 +52,9 @@ def unsure_eye() -> bytes:
 def clinic(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str, server_folder: Path
 ) -> Iterator[Kennel]:
-    folder = server_folder / "cataract"
-    folder.mkdir()
-    settings = {
-        "SCANMILL_API_WORKERS": "1",
-        "SCANMILL_API_MAX_WAIT_S": "60",
-        "SCANMILL_WORKER_METRICS_PORT": str(free_port()),
-    }
-    with (
-        databases.fresh(postgres, template_database) as url,
-        running(Stack(folder, url, redis_server.url, **settings)) as stack,
-    ):
-        made = Kennel(stack, "")
-        stack.start("control")
-        stack.start("worker", "--slots", "1", "--allow-cpu")
-        stack.start("api")
-        stack.await_published("cataract")
-        stack.await_workers()
-        until(lambda: _answers(stack.url), 40, stack.last_words)
-        with made.http:
-            yield made
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=5).is_success
-    except httpx.TransportError:
-        return False
+    servers = postgres, redis_server, template_database
+    with open_kennel(servers, server_folder / "cataract", "cataract", SCANMILL_API_MAX_WAIT_S="60") as made:
+        yield made
 
 
 def shaped(answer: httpx.Response, name: str = "CataractPrediction", status: int = 200) -> dict[str, Any]:
