@@ -26,6 +26,13 @@ _SERVERS = (*_BACKENDS, "proxy")
 _STARTS_WITHIN_S = 30.0
 _TRIES = 3
 
+# Seconds. Its half second to connect is passed on a machine whose cores are all busy, and the proxy then says of a
+# bucket that it asked about in vain that there is none.
+_PATIENCE = """
+conn_timeout = 20
+node_timeout = 30
+container_update_timeout = 20
+"""
 _COMMON = """
 [DEFAULT]
 swift_dir = {folder}
@@ -45,6 +52,7 @@ _BACKEND = """
 pipeline = {name}-server
 [app:{name}-server]
 use = egg:swift#{name}
+{patience}
 """
 _PROXY = """
 [pipeline:main]
@@ -52,6 +60,7 @@ pipeline = catch_errors listing_formats s3api tempauth slo proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+{patience}
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:listing_formats]
@@ -150,7 +159,12 @@ class Swift:
         for name in _SERVERS:
             template = _COMMON + (_PROXY if name == "proxy" else _BACKEND)
             text = template.format(
-                folder=self._folder, user=user, port=self._ports[name], name=name, secret=self.secret_key
+                folder=self._folder,
+                user=user,
+                port=self._ports[name],
+                name=name,
+                secret=self.secret_key,
+                patience=_PATIENCE,
             )
             path = self._folder / f"{name}.conf"
             path.touch(mode=0o600)
