@@ -28,6 +28,9 @@ def warnings(
             yield {"code": "REGION_COARSE", "region": region}
     for region, heatmap in left(needs, "explain_findings", "heatmaps").items():
         yield from ({"code": code, "region": region} for code in _doubts(heatmap["quality"]))
+    for region, shares in left(needs, "explain_regions", "findings").items():
+        if shares["elsewhere"]["share"] > shares["elsewhere"]["area"]:
+            yield {"code": "HEATMAP_BESIDE_SKIN", "region": region}
 
 
 def _picture_in_doubt(needs: Mapping[str, Need], sections: Mapping[str, str]) -> Iterator[dict[str, Json]]:

@@ -15,10 +15,10 @@ def analysis(report: Mapping[str, Any]) -> tuple[Json, Json]:
 
     A part without an answer is ``{"code": …}``: never "no acne", never a measure of nothing.
     """
-    findings = report["findings"]
+    findings, heat = report["findings"], (report.get("heat") or {}).get("findings", {})
     networks = {
-        "acne": _acne(findings[ACNE]),
-        "condition": _condition(findings["condition"]),
+        "acne": {**_acne(findings[ACNE]), "regions": heat.get(ACNE)},
+        "condition": {**_condition(findings["condition"]), "regions": heat.get("condition")},
         "disagreement": (report.get("agreement") or {}).get("disagreement"),
         "agreement": report.get("agreement"),
     }

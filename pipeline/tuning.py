@@ -77,6 +77,7 @@ class CatFaceSettings(BaseSettings):
             for name, wanted in (
                 (BACKGROUND, self.enable_background_removal),
                 ("explain_findings", self.enable_gradcam),
+                ("explain_regions", self.enable_gradcam),
             )
             if not wanted
         }

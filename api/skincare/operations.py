@@ -34,8 +34,14 @@ SKINCARE_SCHEMAS: Json = {
             "status": {"enum": ["completed", "partial"]},
             "ml_analysis": shape(
                 {
-                    "acne": {"type": "object", "description": "detected, confidence, label, probabilities; or code"},
-                    "condition": {"type": "object", "description": "condition, confidence, probabilities; or code"},
+                    "acne": {
+                        "type": "object",
+                        "description": "detected, confidence, label, probabilities, regions; or code",
+                    },
+                    "condition": {
+                        "type": "object",
+                        "description": "condition, confidence, probabilities, regions; or code",
+                    },
                     "disagreement": {"type": ["boolean", "null"], "description": "null: one of them has no answer"},
                     "agreement": {"type": ["object", "null"]},
                 }

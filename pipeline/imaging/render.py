@@ -34,6 +34,7 @@ __all__ = [
     "on_checkerboard",
     "on_white",
     "overlay_heat",
+    "paint_heat",
     "shrunk",
 ]
 
@@ -81,9 +82,13 @@ def overlay_heat(crop: Pixels, heat: Map, style: Style = "uniform") -> Pixels:
     smooth = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     # Cubic overshoots at edges; the map's own range is the truth.
     low, high = float(heat.min()), float(heat.max())
-    level = np.clip((smooth - low) / (high - low), 0, 1)
+    return paint_heat(crop, np.clip((smooth - low) / (high - low), 0, 1), style)
+
+
+def paint_heat(crop: Pixels, level: Map, style: Style = "uniform") -> Pixels:
+    """Heat in 0..1 for each of a crop's pixels, laid over it as ``overlay_heat`` does: for maps that share a scale."""
     colours = cv2.applyColorMap(np.round(level * 255).astype(np.uint8), _COLOUR_MAPS[style])[:, :, ::-1]
-    share = np.full((height, width, 1), 0.4) if style == "jet" else 0.6 * level[:, :, None] ** 0.8
+    share = np.full((*level.shape, 1), 0.4) if style == "jet" else 0.6 * level[:, :, None] ** 0.8
     return np.asarray(np.round(crop * (1 - share) + colours * share), np.uint8)
 
 

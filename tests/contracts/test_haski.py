@@ -23,6 +23,7 @@ from pipeline.errors import CorruptImage, EmptyFile, ModelUnavailable, Truncated
 from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
 from pipeline.models.settings import PACKS_ROOT
+from tests.contracts.batch_life import lived
 from tests.contracts.kennel import Kennel, open_kennel
 from tests.golden.cases import starter_room
 from tests.stack import until
@@ -228,13 +229,7 @@ def test_the_worker_logs_each_stage_as_json(salon: Kennel) -> None:
 
 @row("S1.51")
 def test_a_batch_of_them_needs_nothing_of_its_own(salon: Kennel) -> None:
-    batch = salon.http.post("/v1/batches", json={"pipeline": "skin_hair"}).json()["id"]
-    for number, content in enumerate((face(), face(size=(250, 250)), face()[:4000])):
-        sent = {"file": (f"{number}.jpg", content)}
-        salon.http.post(f"/v1/batches/{batch}/items", files=sent, data={"custom_id": f"{number}.jpg"})
-    salon.http.post(f"/v1/batches/{batch}/finalise")
-    until(lambda: bool(salon.http.get(f"/v1/batches/{batch}").json()["finished_at"]), 60)
-    lines = [json.loads(line) for line in salon.http.get(f"/v1/batches/{batch}/export").text.splitlines()]
+    lines = lived(salon, "skin_hair", {"0.jpg": face(), "1.jpg": face(size=(250, 250)), "2.jpg": face()[:4000]})
     assert [(line["status"], line["code"]) for line in lines] == [
         ("succeeded", None), ("succeeded", None), ("rejected", "TRUNCATED_IMAGE"),
     ]  # fmt: skip

@@ -25,6 +25,7 @@ from pipeline.models.room import ModelRoom
 from pipeline.models.settings import PACKS_ROOT, ModelSettings
 from pipeline.systems.skincare import SKINCARE
 from tests import photos
+from tests.contracts.batch_life import lived
 from tests.contracts.kennel import Kennel, open_kennel
 from tests.public_weights import MIRROR, needs_public, public_room
 from tests.stack import until
@@ -122,6 +123,14 @@ def test_both_networks_are_told_and_whether_they_disagree(face: dict[str, Any]) 
     assert face["ml_analysis"]["disagreement"] is expected
 
 
+def test_heat_is_told_by_region(face: dict[str, Any]) -> None:
+    for network in ("acne", "condition"):
+        heat = face["ml_analysis"][network]["regions"]
+        assert {"forehead", "nose", "elsewhere"} <= heat.keys()
+        for kind in ("share", "area"):
+            assert sum(told[kind] for told in heat.values()) == pytest.approx(1, abs=1e-4)
+
+
 @row("S2.12", "S2.18")
 def test_measures_have_figures_and_the_region_they_are_of(face: dict[str, Any]) -> None:
     told = face["cv_analysis"]
@@ -180,8 +189,17 @@ def test_regions_of_skin_are_cut_along_their_outline(clinic: Kennel, face: dict[
     found = clinic.http.get(f"/v1/scans/{face['scan']}/artifacts/crop_left_cheek", follow_redirects=True)
     pixels = np.asarray(Image.open(io.BytesIO(found.content)))
     assert pixels.shape[2] == 4 and set(np.unique(pixels[..., 3])) == {0, 255}
-    for name in ("heatmap_acne", "heatmap_condition", "preview"):
+    for name in ("heatmap_acne", "heatmap_acne_regions", "heatmap_condition_regions", "preview"):
         assert clinic.http.get(f"/v1/scans/{face['scan']}/artifacts/{name}").status_code == 302
+
+
+def test_a_batch_of_faces_needs_nothing_of_its_own(clinic: Kennel) -> None:
+    lines = lived(clinic, "skincare", {"one.jpg": portrait(), "cup.jpg": no_face(), "torn.jpg": portrait()[:9000]})
+    assert [(line["status"], line["code"]) for line in lines] == [
+        ("succeeded", None), ("rejected", "NO_FACE_DETECTED"), ("rejected", "TRUNCATED_IMAGE"),
+    ]  # fmt: skip
+    assert lines[0]["report"]["findings"].keys() == {"acne", "condition"}
+    assert lines[1]["report"] is None or "label" not in str(lines[1]["report"]["findings"])
 
 
 # ------------------------------------------------------------------------------------------------------ from Python

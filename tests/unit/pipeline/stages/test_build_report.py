@@ -129,6 +129,12 @@ def test_warnings(changed: dict[str, Need], code: str) -> None:
     assert code not in codes(report(**heated(deletion=0.2)))
 
 
+@pytest.mark.parametrize(("heat", "codes_said"), [(0.7, []), (0.72, ["HEATMAP_BESIDE_SKIN"])])
+def test_heat_that_is_on_skin_less_than_chance_has_it_be(heat: float, codes_said: list[str]) -> None:
+    told = need({"findings": {"mouth": {"elsewhere": {"share": heat, "area": 0.71}}}})
+    assert [code for code in codes(report(explain_regions=told)) if code.startswith("HEATMAP")] == codes_said
+
+
 def test_a_face_on_the_original_is_no_surprise_without_a_cutout() -> None:
     face = need({"detected_on": "original", "candidates": [{}]})
     assert codes(report(detect_face=face, remove_background=OFF)) == []
