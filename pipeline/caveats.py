@@ -13,6 +13,11 @@ MOSTLY: Final = 0.5
 COARSE: Final = 56
 """A region seen by fewer pixels a side is enlarged more than four times for its network."""
 
+CHEEKS: Final = 10.0
+"""Degrees of ITA by which two cheeks of one face may differ before it is the light that differs."""
+SKIN: Final = (-65.0, 75.0)
+"""Degrees of ITA, wider than instruments find on skin: what is beyond is shadow, glare or a colour cast."""
+
 
 def warnings(
     needs: Mapping[str, Need], findings: Mapping[str, Mapping[str, Any]], sections: Mapping[str, str]
@@ -43,10 +48,20 @@ def _picture_in_doubt(needs: Mapping[str, Need], sections: Mapping[str, str]) ->
             yield {"code": "SEVERAL_FACES"}
     if left(needs, sections.get("agreement", ""), "disagreement"):
         yield {"code": "FINDINGS_DISAGREE"}
+    if reason := _tone_in_doubt(left(needs, sections.get("skin", ""), "skin_tone")):
+        yield {"code": "SKIN_TONE_DOUBTFUL", "reason": reason}
     if left(needs, sections.get("anomaly", ""), "familiar") is False:
         yield {"code": "PICTURE_UNFAMILIAR"}
     if unclear := left(needs, sections.get("pupil", ""), "code"):
         yield {"code": unclear}
+
+
+def _tone_in_doubt(tone: Mapping[str, Any]) -> str | None:
+    """Whether the light rather than the skin decided it, as far as two cheeks can tell."""
+    angles = [told["ita"] for told in tone.get("regions", {}).values() if "ita" in told]
+    if any(not SKIN[0] <= angle <= SKIN[1] for angle in angles):
+        return "no angle of skin"
+    return "cheeks differ" if angles and max(angles) - min(angles) > CHEEKS else None
 
 
 def _models_in_doubt(needs: Mapping[str, Need]) -> Iterator[dict[str, Json]]:

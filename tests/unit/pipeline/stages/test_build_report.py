@@ -135,6 +135,24 @@ def test_heat_that_is_on_skin_less_than_chance_has_it_be(heat: float, codes_said
     assert [code for code in codes(report(explain_regions=told)) if code.startswith("HEATMAP")] == codes_said
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "reason"),
+    [
+        ({"ita": 30.0}, {"ita": 40.0}, None),
+        ({"ita": 30.0}, {"ita": 40.1}, "cheeks differ"),
+        ({"ita": -65.1}, {"ita": -60.0}, "no angle of skin"),
+        ({"code": "REGION_TURNED_AWAY"}, {"ita": 75.1}, "no angle of skin"),
+        ({"code": "REGION_TURNED_AWAY"}, {"ita": 75.0}, None),
+        ({"code": "REGION_TURNED_AWAY"}, {"code": "SKIN_NOT_MEASURABLE"}, None),
+    ],
+)
+def test_a_tone_that_is_the_light_s_is_doubted(left: dict[str, Any], right: dict[str, Any], reason: str | None) -> None:
+    stage = BuildReport(system="skincare", regions=(), sections={"skin": "measure_skin"}, optional=("measure_skin",))
+    measured = need({"skin_tone": {"regions": {"left_cheek": left, "right_cheek": right}, "overall": None}})
+    told = run(stage, [item(measure_skin=measured)])[0].data["report"]["warnings"]
+    assert told == ([] if reason is None else [{"code": "SKIN_TONE_DOUBTFUL", "reason": reason}])
+
+
 def test_a_face_on_the_original_is_no_surprise_without_a_cutout() -> None:
     face = need({"detected_on": "original", "candidates": [{}]})
     assert codes(report(detect_face=face, remove_background=OFF)) == []
