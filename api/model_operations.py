@@ -129,6 +129,22 @@ MODEL_OPERATIONS = (
         errors=(errors.NotFound,),
     ),
     Operation(
+        method="GET",
+        path="/v1/models/<name>/card",
+        handler=models.show_model_card,
+        tag="models",
+        summary="A model's card: what it is for, how good it is, where it is worse",
+        scope="scans:read",
+        parameters=(
+            _NAME,
+            Parameter(
+                "version", "query", "Another than what new scans get: its version, or 8 digits of its digest or more"
+            ),
+        ),
+        answers={200: Answer("The card, or NOT_FOUND where its pack brought none", {"text/markdown": TEXT})},
+        errors=(errors.NotFound, errors.AmbiguousVersion),
+    ),
+    Operation(
         method="POST",
         path="/v1/models/<name>/promote",
         handler=models.promote_model,

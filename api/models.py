@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, jsonify, request
 
 from api.auth import principal
@@ -64,6 +65,17 @@ def list_model_versions(name: str) -> Response:
     )
 
 
+def show_model_card(name: str) -> Response:
+    """What a version is for, how good it is and where it is worse, in Markdown: of what new scans get, or of one asked for."""
+    wanted = request.args.get("version")
+    with services().database.begin() as connection:
+        digest = _chosen(connection, name, wanted) if wanted else model_promotions.current(connection).get(name)
+        card = model_versions.card(connection, name, digest) if digest else None
+    if card is None:
+        raise NotFound
+    return Response(card, mimetype="text/markdown")
+
+
 def promote_model(name: str) -> Response:
     """202: the version is verified beside the current one first; look at the model's requests for how it ended."""
     body = _body({"version", "digest", "why", "new_labels"})
@@ -74,16 +86,10 @@ def promote_model(name: str) -> Response:
     if not isinstance(relabel, bool):
         raise invalid("new_labels", "must be true or false")
     with services().database.begin() as connection:
-        found = model_versions.chosen(connection, name, wanted[0])
-        if not found:
-            raise NotFound
-        if len(found) > 1:
-            raise AmbiguousVersion
-        if model_promotions.current(connection).get(name) == found[0].digest:
+        digest = _chosen(connection, name, wanted[0])
+        if model_promotions.current(connection).get(name) == digest:
             raise AlreadyCurrent
-        asked = model_promotions.ask(
-            connection, PROMOTE, name, found[0].digest, by=_who(), why=body.get("why"), relabel=relabel
-        )
+        asked = model_promotions.ask(connection, PROMOTE, name, digest, by=_who(), why=body.get("why"), relabel=relabel)
     return _accepted(asked)
 
 
@@ -123,6 +129,16 @@ def shown(version: VersionRow, current: str | None) -> dict[str, Any]:
         "created_at": version.created_at,
         "verified_at": version.verified_at,
     }
+
+
+def _chosen(connection: sa.Connection, name: str, wanted: str) -> str:
+    """The digest of the one version that is meant. Raises NotFound, AmbiguousVersion."""
+    found = model_versions.chosen(connection, name, wanted)
+    if not found:
+        raise NotFound
+    if len(found) > 1:
+        raise AmbiguousVersion
+    return found[0].digest
 
 
 def _body(known: set[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class ModelVersion(Base):
     """One version of a model. ``digest`` names its exact behaviour, ``sha256`` its file, which lies in storage.
 
     ``entry`` is the manifest's table and ``goldens`` the pictures it must reproduce; both are ``json``, not ``jsonb``,
-    because the digest depends on how a number is spelled. ``stored_at`` is NULL until storage has the file.
+    because the digest depends on how a number is spelled. ``card`` is Markdown for people. ``stored_at`` is NULL until storage has the file.
     """
 
     __tablename__ = "model_version"
@@ -33,6 +33,7 @@ class ModelVersion(Base):
     size: Mapped[int]
     entry: Mapped[dict[str, Any]] = mapped_column(sa.JSON())
     goldens: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON())
+    card: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default="registered")
     code: Mapped[str | None]
     detail: Mapped[str | None]

@@ -15,7 +15,7 @@ from db.sql import row, rows, run
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version to add. ``entry`` is its manifest table, ``goldens`` what it must reproduce."""
+    """A version to add. ``entry`` is its manifest table, ``goldens`` what it must reproduce, ``card`` Markdown for people."""
 
     name: str
     version: str
@@ -25,6 +25,7 @@ class NewVersion:
     size: int
     entry: Mapping[str, Any]
     goldens: Mapping[str, Any] | None = None
+    card: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ class VersionRow:
 
 
 def add(connection: sa.Connection, new: NewVersion) -> VersionRow:
-    """The version's row, made if it is new. Other goldens than before replace them, and it has to be verified again."""
+    """The version's row, made if it is new. Another card replaces the old one; so do other goldens, and it has to be verified again."""
     made = row(
         connection,
-        """INSERT INTO model_version AS known (name, version, digest, pack, sha256, size, entry, goldens)
-           VALUES (:name, :version, :digest, :pack, :sha256, :size, CAST(:entry AS json), CAST(:goldens AS json))
+        """INSERT INTO model_version AS known (name, version, digest, pack, sha256, size, entry, goldens, card)
+           VALUES (:name, :version, :digest, :pack, :sha256, :size, CAST(:entry AS json), CAST(:goldens AS json), :card)
            ON CONFLICT (name, digest) DO UPDATE SET
-             goldens = coalesce(excluded.goldens, known.goldens),
+             goldens = coalesce(excluded.goldens, known.goldens), card = coalesce(excluded.card, known.card),
              state = CASE WHEN excluded.goldens::text <> coalesce(known.goldens::text, '')
                           THEN 'registered' ELSE known.state END
            RETURNING *""",
@@ -67,6 +68,7 @@ def add(connection: sa.Connection, new: NewVersion) -> VersionRow:
         size=new.size,
         entry=json.dumps(dict(new.entry), default=str),  # a manifest may hold dates
         goldens=None if new.goldens is None else json.dumps(dict(new.goldens)),
+        card=new.card,
     )
     assert made is not None
     return _version(made)
@@ -98,6 +100,14 @@ def chosen(connection: sa.Connection, name: str, wanted: str) -> list[VersionRow
         for each in listing(connection, name)
         if each.version == wanted or (len(wanted) >= 8 and each.digest.startswith(wanted))
     ]
+
+
+def card(connection: sa.Connection, name: str, digest: str) -> str | None:
+    """What is said of that version for people, if anything came with it."""
+    found = row(
+        connection, "SELECT card FROM model_version WHERE name = :name AND digest = :digest", name=name, digest=digest
+    )
+    return None if found is None else found.card
 
 
 def without_file(connection: sa.Connection) -> list[VersionRow]:

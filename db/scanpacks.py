@@ -38,10 +38,10 @@ def pipeline(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> dict
 
 
 def models(connection: sa.Connection, wanted: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What is registered of the models wanted (name → digest), by name: their manifest entries. Others are left out."""
+    """What is registered of the models wanted (name → digest), by name: their manifest entries and cards. Others are left out."""
     found = rows(
         connection,
-        """SELECT m.name, m.version, m.digest, m.pack, m.sha256, m.entry
+        """SELECT m.name, m.version, m.digest, m.pack, m.sha256, m.entry, m.card
            FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(name text, digest text)
                 JOIN model_version m ON m.name = w.name AND m.digest = w.digest ORDER BY m.name""",
         wanted=records([{"name": name, "digest": digest} for name, digest in wanted.items()]),

@@ -101,7 +101,17 @@ def new_version(entry: ModelEntry, size: int, goldens: Mapping[str, Any] | None)
         size=size,
         entry=entry.table,
         goldens=goldens,
+        card=_card(entry),
     )
+
+
+def _card(entry: ModelEntry) -> str | None:
+    """What its pack says of it for people; None without a pack or a card. A card outside the pack's folder is none."""
+    if entry.folder is None or not entry.card:
+        return None
+    file = (entry.folder / entry.card).resolve()
+    inside = file.is_relative_to(entry.folder.resolve()) and file.is_file()
+    return file.read_text(encoding="utf-8") if inside else None
 
 
 class PackRoom(Protocol):

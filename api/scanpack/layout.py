@@ -36,9 +36,9 @@ def picture(n: int, custom_id: str, name: str, media_type: str) -> str:
     return f"pictures/{n:06d}-{plain(custom_id)}/{plain(name)}.{_SUFFIXES.get(media_type, 'bin')}"
 
 
-def model(name: str) -> str:
-    """Where a model's card lies."""
-    return f"models/{plain(name).lstrip('.-')}.json"
+def model(name: str, suffix: str = "json") -> str:
+    """Where what is known of a model lies; its card beside it, as ``md``."""
+    return f"models/{plain(name).lstrip('.-')}.{suffix}"
 
 
 def page(number: int) -> str:

@@ -52,7 +52,10 @@ class Packing:
             yield from archive.stream(layout.ERRORS, as_json_lines(self._errors()))
             yield archive.add(layout.PIPELINE, as_json(self.source.pipeline))
             for model in self.source.models():
+                card = model.pop("card")
                 yield archive.add(layout.model(model["name"]), as_json(model))
+                if card:
+                    yield archive.add(layout.model(model["name"], "md"), card.encode())
             for number, lines in enumerate(self.source.pages(), 1):
                 yield from self._page(archive, number, lines)
             if not self.source.batch["items"]:

@@ -47,11 +47,11 @@ class Source:
         return [stage["name"] for stage in self.pipeline["stages"]]
 
     def models(self) -> list[dict[str, Any]]:
-        """Name, digest, and what the registry knows of each model of the pipeline: its manifest entry, or null."""
+        """Name, digest, and what the registry knows of each model of the pipeline: its manifest entry and card, or null."""
         wanted = {name: digest for stage in self.pipeline["stages"] for name, digest in stage["models"].items()}
         with self.here.database.begin() as connection:
             known = {each["name"]: each for each in scanpacks.models(connection, wanted)}
-        blank = {"version": None, "pack": None, "sha256": None, "entry": None}
+        blank = {"version": None, "pack": None, "sha256": None, "entry": None, "card": None}
         return [
             {**blank, "name": name, "digest": digest, **known.get(name, {})} for name, digest in sorted(wanted.items())
         ]

@@ -16,7 +16,7 @@ pytest_plugins = ("tests.integration.api.fixtures",)
 FIRST, SECOND, THIRD = ("a" * 64, "b" * 64, "c" * 64)
 
 
-def add(api: Api, digest: str, version: str, pictures: int = 2) -> None:
+def add(api: Api, digest: str, version: str, pictures: int = 2, card: str | None = None) -> None:
     new = NewVersion(
         name="net",
         version=version,
@@ -26,6 +26,7 @@ def add(api: Api, digest: str, version: str, pictures: int = 2) -> None:
         size=7,
         entry={"runtime": "onnx", "task": "subject", "licence": "MIT", "labels": {"subject": ["a", "b"]}},
         goldens={"pictures": [{}] * pictures},
+        card=card,
     )
     with api.here.database.begin() as connection:
         model_versions.add(connection, new)
@@ -70,10 +71,29 @@ def test_no_models_is_an_empty_list_and_an_unknown_one_is_not_found(api: Api) ->
     assert api.call("GET", "/v1/models").json == {"items": []}
     for method, path, body in (
         ("GET", "/v1/models/x/versions", None),
+        ("GET", "/v1/models/x/card", None),
+        ("GET", "/v1/models/x/card?version=1", None),
         ("POST", "/v1/models/x/promote", {"version": "1"}),
         ("POST", "/v1/models/x/rollback", None),
     ):
         assert problem(api.call(method, path, json=body) if body else api.call(method, path)) == (404, "NOT_FOUND")
+
+
+def test_a_card_is_of_the_version_new_scans_get_or_of_one_asked_for(models: Api) -> None:
+    assert problem(models.call("GET", "/v1/models/net/card")) == (404, "NOT_FOUND"), "its pack brought none"
+    add(models, FIRST, "1", card="# net\n\nfor **portraits**")
+    add(models, SECOND, "2", card="# the second")
+    add(models, FIRST, "1")
+    answer = models.call("GET", "/v1/models/net/card")
+    assert answer.mimetype == "text/markdown" and answer.text == "# net\n\nfor **portraits**", "a card is kept"
+    for wanted in ("2", SECOND[:8]):
+        assert models.call("GET", f"/v1/models/net/card?version={wanted}").text == "# the second"
+    add(models, THIRD, "2")
+    assert problem(models.call("GET", "/v1/models/net/card?version=2")) == (409, "AMBIGUOUS_VERSION")
+    settled = models.call("POST", "/v1/models/net/promote", json={"digest": SECOND})
+    assert settled.status_code == 202
+    settle(models)
+    assert models.call("GET", "/v1/models/net/card").text == "# the second"
 
 
 def test_a_promotion_is_written_down_and_followed(models: Api) -> None:

@@ -244,7 +244,7 @@ def test_models_come_with_what_the_registry_knows(api: Api) -> None:
     entry = {"name": "m", "licence": "Apache-2.0", "metrics": {"accuracy": 0.9}}
     stages = [{**SPECIFICATION["stages"][0], "models": {"m": "d1", "lost": "d2"}}, *SPECIFICATION["stages"][1:]]
     with api.here.database.begin() as connection:
-        model_versions.add(connection, NewVersion("m", "1.0.0", "d1", "starter", "f" * 64, 9, entry))
+        model_versions.add(connection, NewVersion("m", "1.0.0", "d1", "starter", "f" * 64, 9, entry, card="# m"))
         model_versions.add(connection, NewVersion("m", "2.0.0", "d3", "starter", "e" * 64, 9, entry))
         pipelines.publish(connection, {**SPECIFICATION, "stages": stages})
     try:
@@ -254,6 +254,7 @@ def test_models_come_with_what_the_registry_knows(api: Api) -> None:
         found = members(pack_of(api, batch))
         card = json.loads(found["models/m.json"])
         assert (card["version"], card["digest"], card["entry"]) == ("1.0.0", "d1", entry)
+        assert found["models/m.md"] == b"# m" and "card" not in card and "models/lost.md" not in found
         assert json.loads(found["models/lost.json"])["entry"] is None
     finally:
         with api.here.database.begin() as connection:

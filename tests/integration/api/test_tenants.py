@@ -250,6 +250,7 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("DELETE", "/v1/keys/<key_id>"): is_not_found,
     ("GET", "/v1/models"): is_the_installations,
     ("GET", "/v1/models/<name>/versions"): is_the_installations,
+    ("GET", "/v1/models/<name>/card"): is_the_installations,
     ("POST", "/v1/models/<name>/promote"): is_the_installations,
     ("POST", "/v1/models/<name>/rollback"): is_the_installations,
     ("POST", "/v1/batches"): opens_its_own,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,20 @@ def test_registering_again_changes_nothing_but_goldens(models: Shop) -> None:
     held = register(models.database, models.storage, entry, content, golden)
     assert (held.id, held.state, held.goldens) == (first.id, "registered", golden), "it has to be verified again"
     assert register(models.database, models.storage, entry, content, None).goldens == golden
+
+
+@pytest.mark.parametrize(("place", "kept"), [("cards/net.md", "# net"), ("../net.md", None), ("cards/gone.md", None)])
+def test_a_card_comes_along_from_its_pack_and_from_nowhere_else(
+    models: Shop, tmp_path: Path, place: str, kept: str | None
+) -> None:
+    entry, _ = models.version(stricter(0.3), "2")
+    folder = tmp_path / "pack"
+    (folder / "cards").mkdir(parents=True)
+    for file in (folder / "cards" / "net.md", tmp_path / "net.md"):
+        file.write_text("# net")
+    add_packs(models.database, [replace(entry, folder=folder, card=place)])
+    with models.database.begin() as connection:
+        assert model_versions.card(connection, NAME, entry.digest) == kept
 
 
 def test_other_bytes_than_the_entrys_are_not_stored(models: Shop) -> None:
