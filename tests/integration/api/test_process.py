@@ -156,7 +156,7 @@ def children(pid: int) -> set[int]:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"SCANMILL_API_OPEN": "true", "SCANMILL_API_HOST": "0.0.0.0"}, "loopback"),
+        ({"SCANMILL_API_OPEN": "true", "SCANMILL_API_HOST": "0.0.0.0", "SCANMILL_API_FD": None}, "loopback"),
         ({"SCANMILL_FAULT_PLAN": "[]", "SCANMILL_ENV": "production"}, "SCANMILL_ENV=test"),
         ({"SCANMILL_DATABASE_URL": None}, "database_url"),
         ({}, "no API key"),
