@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from cli.supervisor import child_environment, scanmill
 from db import model_promotions
 from db.model_promotions import PROMOTE
@@ -21,7 +22,7 @@ from db.sql import rows
 from pipeline.models import goldens
 from pipeline.models.room import ModelRoom
 from tasks.model_versions import RegisteredModels, register
-from tests import photos
+from tests import databases, photos
 from tests.contrarian import NAME, contrarian, tinted
 from tests.stack import Stack, running, until
 
@@ -89,16 +90,32 @@ class Desk:
         return child_environment({"SCANMILL_API_URL": self.stack.url, "SCANMILL_API_KEY": self.key})
 
 
-@pytest.fixture
-def desk(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Desk]:
-    with running(Stack(tmp_path, database_url, redis_url)) as stack:
-        made = Desk(stack, stack.key(stack.tenant("one")))
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: EmbeddedPostgres,
+    redis_server: EmbeddedRedis,
+    template_database: str,
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    redis_server.flush()
+    with (
+        databases.fresh(postgres, template_database) as url,
+        running(Stack(folder, url, redis_server.url)) as stack,
+    ):
+        stack.key(stack.tenant("first"))  # without a key the API does not start
         stack.start("control")
         stack.start("worker", "--slots", "1", "--allow-cpu")
         stack.start("api")
         stack.await_published()
         stack.await_workers()
-        yield made
+        yield stack
+
+
+@pytest.fixture
+def desk(stack: Stack, request: pytest.FixtureRequest) -> Desk:
+    """A tenant of its own for each test: nothing of the others is reused."""
+    return Desk(stack, stack.key(stack.tenant(request.node.name)))
 
 
 @pytest.fixture
