@@ -77,6 +77,14 @@ def template_database(postgres: EmbeddedPostgres) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def servers(
+    postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str
+) -> tuple[EmbeddedPostgres, EmbeddedRedis, str]:
+    """What `tests.stack.opened` needs."""
+    return postgres, redis_server, template_database
+
+
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
     """SQLAlchemy URL of a fresh migrated database, dropped after the test."""

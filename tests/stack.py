@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from cli import processes
+from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from cli.supervisor import child_environment, scanmill
 from db import scans, tenants, views
 from db.scans import NewScan
@@ -28,8 +29,12 @@ from pipeline.contracts import InputKind, Lane
 from storage import open_storage
 from storage.keys import artifact_key
 from storage.settings import StorageSettings
+from tests import databases
 
 SIGNING_KEY = "a test's signing key of some length"
+
+Servers: TypeAlias = tuple[EmbeddedPostgres, EmbeddedRedis, str]
+"""PostgreSQL, Redis, and the name of a template database: the fixture ``servers``."""
 
 
 class Stack:
@@ -186,6 +191,15 @@ def free_port() -> int:
     """For programs that take no socket; somebody else may take it before them."""
     with held_port() as door:
         return int(door.getsockname()[1])
+
+
+@contextmanager
+def opened(servers: Servers, folder: Path, **settings: str) -> Iterator[Stack]:
+    """A stack without processes on a fresh database and an emptied Redis, closed at the end: for a whole file of tests."""
+    postgres, redis_server, template = servers
+    redis_server.flush()
+    with databases.fresh(postgres, template) as url, running(Stack(folder, url, redis_server.url, **settings)) as stack:
+        yield stack
 
 
 @contextmanager

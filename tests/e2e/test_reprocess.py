@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from cli.supervisor import child_environment, scanmill
 from db import model_promotions
 from db.model_promotions import PROMOTE
@@ -22,9 +21,9 @@ from db.sql import rows
 from pipeline.models import goldens
 from pipeline.models.room import ModelRoom
 from tasks.model_versions import RegisteredModels, register
-from tests import databases, photos
+from tests import photos
 from tests.contrarian import NAME, contrarian, tinted
-from tests.stack import Stack, running, until
+from tests.stack import Servers, Stack, opened, until
 
 pytestmark = pytest.mark.timeout(300)
 FOLLOWS = {"explain_findings", "render_preview", "build_report"}
@@ -91,18 +90,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres: EmbeddedPostgres,
-    redis_server: EmbeddedRedis,
-    template_database: str,
-) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("stack")
-    redis_server.flush()
-    with (
-        databases.fresh(postgres, template_database) as url,
-        running(Stack(folder, url, redis_server.url)) as stack,
-    ):
+def stack(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with opened(servers, tmp_path_factory.mktemp("stack")) as stack:
         stack.key(stack.tenant("first"))  # without a key the API does not start
         stack.start("control")
         stack.start("worker", "--slots", "1", "--allow-cpu")

@@ -42,9 +42,9 @@ class Server:
         return self
 
     def await_answers(self) -> None:
-        """Return when /health answers. Raises AssertionError with the log when it does not within 30 s."""
+        """Return when /health answers. Raises AssertionError with the log when it does not within a minute."""
         assert self.process is not None
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 if httpx.get(f"{self.url}/health", timeout=5).status_code == 200:
