@@ -23,6 +23,7 @@ from cli.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServers
 from cli.processes import ProcessError, descendants, kill_group
 from cli.supervisor import ROOT
 
+pytestmark = pytest.mark.timeout(300)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 OWNER = textwrap.dedent(
     """
