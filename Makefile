@@ -5,11 +5,14 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 LOCK := requirements.txt requirements/torch.txt pyproject.toml $(wildcard requirements/*.in) requirements/install.sh
-# Tests that start whole services, and so run one after another when the others are done.
-SERIAL := $(wildcard tests/e2e tests/faults)
 JOBS ?= 2
+# A file stays in one process, with the servers that its tests share; the longest come first (tests/conftest.py).
+BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# Tests that start whole services, and of these the ones that promise seconds: nothing may run beside them.
+SERVICES := $(wildcard tests/e2e tests/faults)
+ALONE := $(wildcard tests/e2e/test_promotion.py tests/faults/test_fairness.py tests/faults/test_promises.py)
 
-.PHONY: help demo cats-report up flower models-report test lint fmt unit serial faults acceptance soak bench docs rows lock clean
+.PHONY: help demo cats-report up flower models-report test lint fmt unit services faults deep acceptance soak bench docs rows lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +35,7 @@ models-report: .venv/.test-ready ## Every model's card on one page: var/models-r
 
 ## ------------------------------------------------------------------------------------------------ see it right
 test: .venv/.test-ready ## Everything that must hold: lint, types, import rules, all tests
-	@$(MAKE) lint unit serial
+	@$(MAKE) lint unit services
 
 lint: .venv/.test-ready ## ruff, formatting, mypy --strict, import rules
 	$(BIN)/ruff check .
@@ -44,14 +47,18 @@ fmt: .venv/.test-ready ## Put the code into the house's format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-unit: .venv/.test-ready ## Tests that may run beside each other
-	$(BIN)/pytest tests $(addprefix --ignore=,$(SERIAL)) -n $(JOBS) --dist loadfile $(ARGS)
+unit: .venv/.test-ready ## Tests of parts, and of the API with its servers
+	$(BIN)/pytest tests $(addprefix --ignore=,$(SERVICES)) $(BESIDE) $(ARGS)
 
-serial: .venv/.test-ready ## Tests that start whole services
-	$(BIN)/pytest $(SERIAL) $(ARGS)
+services: .venv/.test-ready ## Tests that start whole services
+	$(BIN)/pytest $(SERVICES) $(addprefix --ignore=,$(ALONE)) $(BESIDE) $(ARGS)
+	$(BIN)/pytest $(ALONE) $(ARGS)
 
 faults: .venv/.test-ready ## Kill every process at every point of every stage (long)
 	$(BIN)/pytest tests/faults tests/integration/db/test_machine.py -m "not soak" $(ARGS)
+
+deep: .venv/.test-ready ## What takes minutes and breaks nothing: whole trainings, larger networks, more examples (long)
+	$(BIN)/pytest tests $(addprefix --ignore=,tests/faults tests/e2e/test_acceptance.py) -m "slow and not soak" $(BESIDE) $(ARGS)
 
 acceptance: .venv/.test-ready ## 200 real photographs with planted trouble, counted to the last line (needs ../shared/training)
 	$(BIN)/pytest tests/e2e/test_acceptance.py -m "slow or not slow" $(ARGS)

@@ -17,7 +17,8 @@ from db.settings import DatabaseSettings
 
 _settings = ApiSettings()
 
-bind = [f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"]
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = [f"{_host}:{_settings.port}" if _settings.fd is None else f"fd://{_settings.fd}"]
 workers = _settings.workers
 threads = _settings.threads
 worker_class = "api.worker.PatientWorker"

@@ -24,6 +24,11 @@ class ApiSettings(BaseSettings):
         validation_alias=also("SCANMILL_API_PORT", "PORT"),
         description="Port to listen on; 0 takes a free one",
     )
+    fd: int | None = Field(
+        None,
+        ge=3,
+        description="Number of an open socket to listen on, from whoever starts us; in place of host and port",
+    )
     workers: int = Field(2, ge=1, le=16, description="Processes: one would make requests wait for each other")
     threads: int = Field(16, ge=2, le=256, description="Threads, and database connections, of each process")
     debug: bool = Field(
@@ -59,7 +64,7 @@ class ApiSettings(BaseSettings):
         """Waiting must never take the last threads: submits and /health need some."""
         if self.max_waits + self.max_streams > self.threads - 2:
             raise ValueError("max_waits + max_streams must leave at least two threads")
-        if self.open and not self.loopback:
+        if self.open and (self.fd is not None or not self.loopback):
             raise ValueError("open is refused unless the host is a loopback address: everybody could use the service")
         return self
 

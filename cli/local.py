@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -9,7 +10,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -53,6 +53,7 @@ class LocalService:
         self.tell = tell
         self._servers = EmbeddedServers(self.var)
         self._supervisor: Supervisor | None = None
+        self._door: socket.socket | None = None
         self.url = ""
         self.key = ""
         self.environment: dict[str, str] = {}
@@ -60,17 +61,18 @@ class LocalService:
     def start(self) -> None:
         """Start everything and wait until the service takes scans. Raises ProcessError with the log that tells why."""
         self.logs.mkdir(parents=True, exist_ok=True)
+        self._door = door = listening(self._options.port)
         self.tell("starting PostgreSQL and Redis")
         self._servers.start()
         if self._options.fresh:
             self._forget()
-        self.environment = self._settings()
+        self.environment = self._settings(door)
         self.tell("bringing the database to the newest schema")
         run_once("migrate", ["migrate"], self.environment, self.logs)
         self.key = key_for_tenant(self.environment["SCANMILL_DATABASE_URL"], self._options.tenant, self.var / "key")
         self._write_environment()
         self.tell("starting control, workers and API")
-        self._supervisor = Supervisor(self._programs(), self.environment, self.logs, self.tell)
+        self._supervisor = Supervisor(self._programs(door), self.environment, self.logs, self.tell)
         self._supervisor.start()
         self._await_ready(self._supervisor)
 
@@ -94,6 +96,8 @@ class LocalService:
         if self._supervisor is not None:
             self._supervisor.stop()
         self._servers.stop()
+        if self._door is not None:
+            self._door.close()
         (self.var / "run.env").unlink(missing_ok=True)
 
     def _own(self) -> set[int]:
@@ -101,17 +105,23 @@ class LocalService:
         servers = {each.process.pid for each in (self._servers.postgres, self._servers.redis) if each.process}
         return servers | set(self.pids().values())
 
-    def _programs(self) -> list[Program]:
+    def _programs(self, door: socket.socket) -> list[Program]:
         slots = self._options.slots or min(os.cpu_count() or 1, _MOST_SLOTS)
         training = ("--train", "1") if self._options.train else ()
         return [
             Program("control", scanmill("control")),
             Program("worker", scanmill("worker", "--slots", str(slots), *training, "--allow-cpu"), grace_s=15),
-            Program("api", scanmill("api"), grace_s=10),
+            Program(
+                "api",
+                scanmill("api"),
+                grace_s=10,
+                environment={"SCANMILL_API_FD": str(door.fileno())},
+                pass_fds=(door.fileno(),),
+            ),
         ]
 
-    def _settings(self) -> dict[str, str]:
-        port = self._options.port or _free_port(DEFAULT_PORT)
+    def _settings(self, door: socket.socket) -> dict[str, str]:
+        port = door.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         storage = self.var / "storage"
         storage.mkdir(mode=0o700, exist_ok=True)
@@ -149,7 +159,7 @@ class LocalService:
                 time.sleep(0.1)
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(service: LocalService) -> Iterator[LocalService]:
     """Start a service, stop it whatever happens, and leave no process behind. Ctrl-C, SIGTERM and SIGHUP all end it."""
     processes.adopt_orphans()
@@ -191,13 +201,13 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ProcessError("no free port on 127.0.0.1")
+def listening(port: int) -> socket.socket:
+    """A socket that listens on 127.0.0.1: on this port, or for 0 on 8080 or any free one. Raises ProcessError.
+
+    Whoever holds it has the port, so that of two starts at the same moment one gets another; the API is given the
+    socket, and finds it again when it is restarted.
+    """
+    for each in (port,) if port else (DEFAULT_PORT, 0):
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", each))
+    raise ProcessError(f"port {port} on 127.0.0.1 is taken")

@@ -56,6 +56,7 @@ def start(
     account: Account | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
     stdin: int | IO[bytes] = subprocess.DEVNULL,
+    pass_fds: Collection[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a program in its own session (so that a terminal's Ctrl-C reaches only us) with its output added to `log`.
 
@@ -73,6 +74,7 @@ def start(
             env=dict(env) if env is not None else None,
             cwd=cwd,
             start_new_session=True,
+            pass_fds=pass_fds,
             preexec_fn=_die_with_parent(os.getpid(), death_signal),  # noqa: PLW1509  one system call, no lock taken
             user=account.uid if account else None,
             group=account.gid if account else None,

@@ -25,11 +25,13 @@ _STEADY_S = 60.0  # after so long a life the next death is not part of a series
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process to keep, by its command line, and how long it may take to stop."""
+    """A process to keep, by its command line, how long it may take to stop, and what it alone gets of us."""
 
     name: str
     argv: Sequence[str]
     grace_s: float = 10.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pass_fds: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,7 +88,11 @@ class Supervisor:
     def _launch(self, kept: _Kept) -> None:
         name = kept.program.name
         kept.process = processes.start(
-            kept.program.argv, log=self.log(name), env=self._environment, death_signal=signal.SIGKILL
+            kept.program.argv,
+            log=self.log(name),
+            env={**self._environment, **kept.program.environment},
+            death_signal=signal.SIGKILL,
+            pass_fds=kept.program.pass_fds,
         )
         kept.started = time.monotonic()
 

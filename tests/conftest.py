@@ -31,6 +31,15 @@ for _name in _settings():
     del os.environ[_name]  # a developer's own settings never reach a test
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that may take longest come first, so that no process waits at the end for another one's long file."""
+    patience: dict[Path, float] = {}
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        patience[item.path] = max(patience.get(item.path, 0), mark.args[0] if mark else 0)
+    items.sort(key=lambda item: -patience[item.path])
+
+
 @pytest.fixture(autouse=True)
 def _settings_do_not_leak() -> Iterator[None]:
     """Every test starts without SCANMILL_* variables, and what it sets ends with it."""
@@ -75,6 +84,14 @@ def template_database(postgres: EmbeddedPostgres) -> str:
     migrate.upgrade(database)
     database.dispose()
     return name
+
+
+@pytest.fixture(scope="session")
+def servers(
+    postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str
+) -> tuple[EmbeddedPostgres, EmbeddedRedis, str]:
+    """What `tests.stack.opened` needs."""
+    return postgres, redis_server, template_database
 
 
 @pytest.fixture

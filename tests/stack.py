@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from cli import processes
+from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from cli.supervisor import child_environment, scanmill
 from db import scans, tenants, views
 from db.scans import NewScan
@@ -28,8 +29,12 @@ from pipeline.contracts import InputKind, Lane
 from storage import open_storage
 from storage.keys import artifact_key
 from storage.settings import StorageSettings
+from tests import databases
 
 SIGNING_KEY = "a test's signing key of some length"
+
+Servers: TypeAlias = tuple[EmbeddedPostgres, EmbeddedRedis, str]
+"""PostgreSQL, Redis, and the name of a template database: the fixture ``servers``."""
 
 
 class Stack:
@@ -37,7 +42,8 @@ class Stack:
 
     def __init__(self, folder: Path, database_url: str, redis_url: str, **settings: str) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.door = held_port()
+        self.port: int = self.door.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             "SCANMILL_ENV": "test",
@@ -60,10 +66,14 @@ class Stack:
 
     def start(self, name: str, *arguments: str, **settings: str) -> None:
         """Start ``scanmill <name> …``; its log lies in the folder."""
+        verb = name.partition(":")[0]
+        if verb == "api":
+            settings["SCANMILL_API_FD"] = str(self.door.fileno())
         self.processes[name] = processes.start(
-            scanmill(name.partition(":")[0], *arguments),
+            scanmill(verb, *arguments),
             log=self.log(name),
             env=child_environment({**self.environment, **settings}),
+            pass_fds=(self.door.fileno(),) if verb == "api" else (),
         )
 
     def log(self, name: str) -> Path:
@@ -81,6 +91,7 @@ class Stack:
         for process in reversed(self.processes.values()):
             processes.stop(process, first=signal.SIGTERM, grace_s=15)
         self.processes.clear()
+        self.door.close()
         self.database.dispose()
 
     def tenant(self, name: str) -> UUID:
@@ -122,7 +133,7 @@ class Stack:
         assert found is not None
         return found
 
-    def wait(self, tenant_id: UUID, scan_ids: list[UUID], within_s: float = 60) -> list[dict[str, Any]]:
+    def wait(self, tenant_id: UUID, scan_ids: list[UUID], within_s: float = 90) -> list[dict[str, Any]]:
         """Finished scans, in order."""
         until(lambda: self.unfinished(scan_ids) == 0, within_s, self.last_words)
         return [self.scan(tenant_id, scan_id) for scan_id in scan_ids]
@@ -137,14 +148,14 @@ class Stack:
         assert found is not None
         return int(found.n)
 
-    def await_published(self, system: str = "cat_face", within_s: float = 30) -> None:
+    def await_published(self, system: str = "cat_face", within_s: float = 90) -> None:
         def published() -> bool:
             with self.database.begin() as connection:
                 return bool(rows(connection, "SELECT 1 FROM current_pipeline WHERE system = :s", s=system))
 
         until(published, within_s, self.last_words)
 
-    def await_workers(self, count: int = 1, within_s: float = 40) -> None:
+    def await_workers(self, count: int = 1, within_s: float = 90) -> None:
         def there() -> bool:
             with self.database.begin() as connection:
                 return len(rows(connection, "SELECT 1 FROM worker")) >= count
@@ -169,10 +180,26 @@ def until(true: Callable[[], bool], within_s: float, why: Callable[[], str] = la
         time.sleep(0.05)
 
 
+def held_port() -> socket.socket:
+    """A socket with a free port, for an API of ours to listen on: nobody else gets it while this is open."""
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    return door
+
+
 def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
+    """For programs that take no socket; somebody else may take it before them."""
+    with held_port() as door:
         return int(door.getsockname()[1])
+
+
+@contextmanager
+def opened(servers: Servers, folder: Path, **settings: str) -> Iterator[Stack]:
+    """A stack without processes on a fresh database and an emptied Redis, closed at the end: for a whole file of tests."""
+    postgres, redis_server, template = servers
+    redis_server.flush()
+    with databases.fresh(postgres, template) as url, running(Stack(folder, url, redis_server.url, **settings)) as stack:
+        yield stack
 
 
 @contextmanager

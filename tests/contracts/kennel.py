@@ -111,7 +111,7 @@ def open_kennel(
         stack.start("api")
         stack.await_published(system)
         stack.await_workers()
-        until(lambda: _answers(stack.url), 40, stack.last_words)
+        until(lambda: _answers(stack.url), 90, stack.last_words)
         with made.http:
             yield made
 

@@ -172,7 +172,7 @@ def test_pictures_can_be_left_out(substation: Kennel) -> None:
 def test_who_does_not_wait_polls_and_the_threshold_is_kept(substation: Kennel) -> None:
     answer = substation.ask(DETECT, thermogram(UNSEEN + 40).png, "respond-async", threshold=0.0)
     told = shaped(answer, "FlarenetPending", 202)
-    until(lambda: substation.http.get(told["poll_url"]).status_code == 200, 30)
+    until(lambda: substation.http.get(told["poll_url"]).status_code == 200, 60)
     found = shaped(substation.http.get(told["poll_url"]))
     assert found["scan_id"] == told["scan_id"] and found["is_anomalous"] and found["threshold"] == 0.0
 

@@ -184,7 +184,7 @@ def test_every_head_has_its_own_softmax_and_its_likeliest_class(salon: Kennel) -
 def test_who_does_not_wait_polls(salon: Kennel) -> None:
     picture = face(size=(300, 300))
     told = shaped(salon.ask("/api/v1/analyze", picture, prefer="respond-async"), "HaskiPending")
-    until(lambda: salon.http.get(told["poll_url"]).status_code == 200, 30)
+    until(lambda: salon.http.get(told["poll_url"]).status_code == 200, 60)
     assert shaped(salon.http.get(told["poll_url"]))["scan_id"] == told["scan_id"]
 
 

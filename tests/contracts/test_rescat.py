@@ -80,7 +80,7 @@ def fetched(kennel: Kennel, url: str) -> bytes:
 # ------------------------------------------------------------------------------------------------------- the calls
 @row("S0.30")
 def test_health(kennel: Kennel) -> None:
-    until(lambda: kennel.http.get("/health").json()["models_loaded"] is True, 20)
+    until(lambda: kennel.http.get("/health").json()["models_loaded"] is True, 60)
     told = kennel.http.get("/health").json()
     assert told.keys() == {"status", "version", "models_loaded"}
     assert told["status"] == "healthy" and told["version"][0].isdigit()

@@ -6,7 +6,6 @@ import io
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.e2e.test_batch import say
-from tests.servers.house import House
+from tests.servers.house import Guest
 
 pytestmark = pytest.mark.timeout(600)
 PLACES = (folder / "shared" / "training" for folder in Path(__file__).resolve().parents)
@@ -23,14 +21,6 @@ TRAINING = next((place for place in PLACES if place.is_dir()), None)
 CATS = ("cats_dogs/train/cat__*", "cats_maxogden_bsd/train/*", "cat_face_landmarks_pseudo/train/*")
 OTHERS = ("cats_dogs/train/dog__*", "noncat_caltech101/train/*", "people_ccp/train/*", "imagenet_sample1000/train/*")
 ENDS = ("refused", "succeeded", "partial", "rejected", "failed", "cancelled")
-
-
-@pytest.fixture(scope="module")
-def house(server_folder: Path) -> Iterator[House]:
-    folder = server_folder / "acceptance"
-    folder.mkdir()
-    with House(folder, slots=2) as running:
-        yield running
 
 
 @dataclass
@@ -113,10 +103,10 @@ def scrambled(content: bytes, dice: random.Random) -> bytes:
 
 @pytest.mark.skipif(TRAINING is None, reason="no folder shared/training beside the checkout")
 @pytest.mark.parametrize("count", [30, pytest.param(200, marks=pytest.mark.slow)])
-def test_a_folder_of_photographs_and_trouble_adds_up(house: House, tmp_path: Path, count: int) -> None:
+def test_a_folder_of_photographs_and_trouble_adds_up(guest: Guest, tmp_path: Path, count: int) -> None:
     made = planted(tmp_path / "pictures", count, seed=count)
-    [plan] = say(house, "plan", str(made.folder), "--samples", "3", "--json")
-    [batch] = say(house, "create", str(made.folder), "--wait", "--json", end=3)
+    [plan] = guest.say("plan", str(made.folder), "--samples", "3", "--json")
+    [batch] = guest.say("create", str(made.folder), "--wait", "--json", end=3)
     counts, sent = batch["counts"], batch["sent"]
     names = {str(file.relative_to(made.folder)) for file in made.folder.rglob("*.*") if file.suffix != ".txt"}
     assert plan["lines"] == counts["items"] == len(names) == sum(counts[name] for name in ENDS)
@@ -124,25 +114,25 @@ def test_a_folder_of_photographs_and_trouble_adds_up(house: House, tmp_path: Pat
     assert sent["added"] + sent["refused"] == counts["items"]
     assert sum(plan["bad"].values()) == counts["refused"]
 
-    lines = {line["custom_id"]: line for line in say(house, "export", batch["id"])}
+    lines = {line["custom_id"]: line for line in guest.say("export", batch["id"])}
     assert lines.keys() == names, "every file is a line, and none is twice or made up"
     assert Counter(line["status"] for line in lines.values()) == {name: counts[name] for name in ENDS if counts[name]}
     assert {name: told(lines[name]) for name in made.ends} == made.ends
-    errors_add_up(house, batch["id"], lines)
+    errors_add_up(guest, batch["id"], lines)
     quality(made, lines)
-    pixels_are_computed_once(house, made, lines)
+    pixels_are_computed_once(guest, made, lines)
 
 
 def told(line: dict[str, Any]) -> tuple[str, str, str]:
     return line["status"], line["code"], line["stage"]
 
 
-def errors_add_up(house: House, batch: str, lines: dict[str, Any]) -> None:
+def errors_add_up(guest: Guest, batch: str, lines: dict[str, Any]) -> None:
     """Each line that did not succeed is told of once, with file, stage and code; the codes are counted."""
     unwell = {name: told(line) for name, line in lines.items() if line["status"] != "succeeded"}
-    [wrong] = say(house, "errors", batch, "--json")
+    [wrong] = guest.say("errors", batch, "--json")
     found, cursor = [], "0"
-    with house.client() as client:
+    with guest.client() as client:
         while cursor:
             where = {"cursor": cursor, "limit": "7"}
             page = client.send("GET", f"/v1/batches/{batch}/errors", params=where).json()
@@ -163,12 +153,12 @@ def quality(made: Planted, lines: dict[str, Any]) -> None:
     assert turned_away > len(made.others) / 2
 
 
-def pixels_are_computed_once(house: House, made: Planted, lines: dict[str, Any]) -> None:
+def pixels_are_computed_once(guest: Guest, made: Planted, lines: dict[str, Any]) -> None:
     """Of equal bytes no stage was computed twice; of equal pixels only what reads the file, and the report on that."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name, first in (made.same_bytes | made.same_pixels).items():
         groups[first].append(name)
-    with house.client() as client:
+    with guest.client() as client:
         for first, others in groups.items():
             scans = {name: client.get(lines[name]["scan_id"]).raw for name in (first, *others)}
             reports = {json.dumps(lines[name]["report"], sort_keys=True) for name in scans}

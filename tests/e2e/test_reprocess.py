@@ -23,7 +23,7 @@ from pipeline.models.room import ModelRoom
 from tasks.model_versions import RegisteredModels, register
 from tests import photos
 from tests.contrarian import NAME, contrarian, tinted
-from tests.stack import Stack, running, until
+from tests.stack import Servers, Stack, opened, until
 
 pytestmark = pytest.mark.timeout(300)
 FOLLOWS = {"explain_findings", "render_preview", "build_report"}
@@ -89,16 +89,22 @@ class Desk:
         return child_environment({"SCANMILL_API_URL": self.stack.url, "SCANMILL_API_KEY": self.key})
 
 
-@pytest.fixture
-def desk(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Desk]:
-    with running(Stack(tmp_path, database_url, redis_url)) as stack:
-        made = Desk(stack, stack.key(stack.tenant("one")))
+@pytest.fixture(scope="module")
+def stack(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with opened(servers, tmp_path_factory.mktemp("stack")) as stack:
+        stack.key(stack.tenant("first"))  # without a key the API does not start
         stack.start("control")
         stack.start("worker", "--slots", "1", "--allow-cpu")
         stack.start("api")
         stack.await_published()
         stack.await_workers()
-        yield made
+        yield stack
+
+
+@pytest.fixture
+def desk(stack: Stack, request: pytest.FixtureRequest) -> Desk:
+    """A tenant of its own for each test: nothing of the others is reused."""
+    return Desk(stack, stack.key(stack.tenant(request.node.name)))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,22 +13,14 @@ from PIL import Image
 from cli.client import Client
 from pipeline.systems.cat_face import CAT_FACE
 from tests import photos
-from tests.servers.house import House
+from tests.servers.house import Guest
 
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(scope="module")
-def house(server_folder: Path) -> Iterator[House]:
-    folder = server_folder / "scan"
-    folder.mkdir()
-    with House(folder, slots=2) as running:
-        yield running
-
-
 @pytest.fixture
-def client(house: House) -> Iterator[Client]:
-    with Client(house.url, house.key) as client:
+def client(guest: Guest) -> Iterator[Client]:
+    with guest.client() as client:
         yield client
 
 
@@ -75,10 +66,10 @@ def test_an_option_changes_only_what_depends_on_it(client: Client) -> None:
     assert not [artifact for artifact in plain.artifacts if artifact.name.startswith("heatmap")]
 
 
-def test_what_is_no_picture_is_refused_with_its_code(house: House) -> None:
+def test_what_is_no_picture_is_refused_with_its_code(guest: Guest) -> None:
     answer = httpx.post(
-        f"{house.url}/v1/scans",
-        headers={"Authorization": f"Bearer {house.key}"},
+        f"{guest.url}/v1/scans",
+        headers={"Authorization": f"Bearer {guest.key}"},
         files={"file": ("cat.jpg", b"this is text", "image/jpeg")},
         timeout=30,
     )

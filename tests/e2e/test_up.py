@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,9 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
     return False
 
 
-def environment_of(house: House) -> dict[str, str]:
-    """What `set -a; . var/run.env` gives a shell."""
-    lines = (house.folder / "run.env").read_text().splitlines()
-    return {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
-
-
 def run(house: House, *words: str, **settings: str) -> Result:
     """A verb in this process, with the settings of the running house."""
-    return CliRunner().invoke(build(words[0]), list(words), env={**environment_of(house), **settings})
+    return CliRunner().invoke(build(words[0]), list(words), env={**house.settings(), **settings})
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +161,7 @@ def test_doctor_says_what_is_wrong_and_goes_on(house: House, settings: dict[str,
 def test_doctor_notices_a_redis_that_forgets(house: House) -> None:
     import redis
 
-    url = environment_of(house)["SCANMILL_REDIS_URL"]
+    url = house.settings()["SCANMILL_REDIS_URL"]
     with redis.Redis.from_url(url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         try:
@@ -204,20 +199,32 @@ def test_what_is_killed_comes_back_and_scans_go_on(house: House, cat: Path, part
     assert found[0].status in ("succeeded", "partial")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_when_it_ends(server_folder: Path, cat: Path, number: signal.Signals) -> None:
-    folder = server_folder / f"ends_by_{number.name}"
-    folder.mkdir()
-    with House(folder) as house:
-        assert within(30, lambda: bool(house.pids("celery") or len(descendants(house.pid)) > 8))
-        everything = descendants(house.pid)
-        with house.client() as client:
-            client.submit(cat)
-        left = house.stop(number)
-        assert left == [], [command_line(pid) for pid in left]
-        assert house.process is not None
-        assert house.process.returncode == (-9 if number == signal.SIGKILL else 0)
-        assert not any(map(alive, everything))
-    if number == signal.SIGKILL:  # and the folder can be used again
-        with House(folder) as again, again.client() as client:
-            assert client.ready()
+def nothing_is_left(house: House, cat: Path, number: signal.Signals) -> None:
+    """Of a house that is ended while it works on a scan."""
+    assert within(30, lambda: bool(house.pids("celery") or len(descendants(house.pid)) > 8))
+    everything = descendants(house.pid)
+    with house.client() as client:
+        client.submit(cat)
+    left = house.stop(number)
+    assert left == [], [command_line(pid) for pid in left]
+    assert house.process is not None
+    assert house.process.returncode == (-9 if number == signal.SIGKILL else 0)
+    assert not any(map(alive, everything))
+
+
+def test_two_at_once_have_ports_of_their_own_and_nothing_is_left_when_they_end(server_folder: Path, cat: Path) -> None:
+    folders = [server_folder / name for name in ("ends_when_asked", "ends_when_killed")]
+    for folder in folders:
+        folder.mkdir()
+    asked, killed = House(folders[0]), House(folders[1])
+    with ExitStack() as ends:
+        for house in (asked, killed):  # neither waits for the other
+            house.start()
+            ends.callback(house.stop)
+        for house in (asked, killed):
+            house.await_started()
+        assert asked.url != killed.url
+        nothing_is_left(asked, cat, signal.SIGINT)
+        nothing_is_left(killed, cat, signal.SIGKILL)
+    with House(folders[1]) as again, again.client() as client:  # the folder can be used again
+        assert client.ready()

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from pipeline.systems.cat_face import CAT_FACE
-from tests import databases
 from tests.faults.points import POINTS
-from tests.stack import Stack, running
+from tests.stack import Servers, Stack, opened
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +24,10 @@ def traps(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory,
-    traps: Path,
-    postgres: EmbeddedPostgres,
-    redis_server: EmbeddedRedis,
-    template_database: str,
-) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, traps: Path, servers: Servers) -> Iterator[Stack]:
     """Control and two worker slots with every kill point laid, none armed."""
     plan = [{"point": trap.name, "action": "kill9", "once": str(trap)} for trap in sorted(traps.iterdir())]
-    folder = tmp_path_factory.mktemp("stack")
-    redis_server.flush()
-    with databases.fresh(postgres, template_database) as url, running(Stack(folder, url, redis_server.url)) as stack:
+    with opened(servers, tmp_path_factory.mktemp("stack")) as stack:
         stack.start("control")
         stack.start("worker", "--slots", "2", "--allow-cpu", SCANMILL_FAULT_PLAN=json.dumps(plan))
         stack.await_published()

@@ -12,23 +12,24 @@ import pytest
 
 from cli.embedded import EmbeddedRedis
 from tests.faults.runs import reports
-from tests.stack import Stack, running
+from tests.stack import Servers, Stack, opened
 
 FLUSHES = 20
 
 
-@pytest.fixture
-def redis(server_folder: Path, tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    """A Redis of this test's own, to be killed."""
-    server = EmbeddedRedis(server_folder / f"redis-{tmp_path.name}")
+@pytest.fixture(scope="module")
+def redis(server_folder: Path) -> Iterator[EmbeddedRedis]:
+    """A Redis of these tests' own, to be killed."""
+    server = EmbeddedRedis(server_folder / "redis-to-kill")
     server.start()
     yield server
     server.destroy()
 
 
-@pytest.fixture
-def stack(tmp_path: Path, database_url: str, redis: EmbeddedRedis) -> Iterator[Stack]:
-    with running(Stack(tmp_path, database_url, redis.url)) as stack:
+@pytest.fixture(scope="module")
+def stack(servers: Servers, tmp_path_factory: pytest.TempPathFactory, redis: EmbeddedRedis) -> Iterator[Stack]:
+    postgres, _, template = servers
+    with opened((postgres, redis, template), tmp_path_factory.mktemp("stack")) as stack:
         stack.start("control")
         stack.start("worker", "--slots", "2", "--allow-cpu")
         stack.await_published()
@@ -36,10 +37,14 @@ def stack(tmp_path: Path, database_url: str, redis: EmbeddedRedis) -> Iterator[S
         yield stack
 
 
-@pytest.mark.timeout(300)
-def test_redis_flushed_killed_and_back_changes_no_report(stack: Stack, redis: EmbeddedRedis) -> None:
-    golden = reports(stack)
+@pytest.fixture(scope="module")
+def golden(stack: Stack) -> list[str]:
+    """The reports of an undisturbed run."""
+    return reports(stack)
 
+
+@pytest.mark.timeout(300)
+def test_redis_flushed_killed_and_back_changes_no_report(stack: Stack, redis: EmbeddedRedis, golden: list[str]) -> None:
     def flush_for_a_while() -> None:
         for _ in range(FLUSHES):
             redis.flush()
@@ -53,9 +58,10 @@ def test_redis_flushed_killed_and_back_changes_no_report(stack: Stack, redis: Em
 
 
 @pytest.mark.timeout(300)
-def test_a_worker_that_dies_while_redis_is_away_is_replaced(stack: Stack, redis: EmbeddedRedis) -> None:
+def test_a_worker_that_dies_while_redis_is_away_is_replaced(
+    stack: Stack, redis: EmbeddedRedis, golden: list[str]
+) -> None:
     """Celery itself replaces no prefork child in that state; the supervisor does."""
-    golden = reports(stack)
     redis.kill()
     with stack.database.begin() as connection:
         pids = [r.pid for r in connection.exec_driver_sql("SELECT pid FROM worker")]

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from db.sql import rows
 from pipeline.contracts import Lane
-from tests.stack import Stack, running
+from tests.stack import Servers, Stack, opened
 
 
-@pytest.fixture
-def stack(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Stack]:
-    stack = Stack(tmp_path, database_url, redis_url, SCANMILL_EXTRA_PIPELINES='["tests.pipelines:OBEDIENT"]')
-    with running(stack):
+@pytest.fixture(scope="module")
+def service(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    settings = {"SCANMILL_EXTRA_PIPELINES": '["tests.pipelines:OBEDIENT"]'}
+    with opened(servers, tmp_path_factory.mktemp("stack"), **settings) as stack:
         stack.start("control")
         stack.await_published("obedient")
         yield stack
 
 
+@pytest.fixture
+def stack(service: Stack) -> Iterator[Stack]:
+    """Without a worker; the one that a test starts ends with it."""
+    yield service
+    service.kill("worker")
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(("order", "code"), [("crash", "POISON_INPUT"), ("hang", "STAGE_TIMEOUT")])
 def test_a_poison_picture_ends_alone(stack: Stack, order: str, code: str) -> None:
-    tenant = stack.tenant("poisoned")
+    tenant = stack.tenant(f"poisoned by {order}")
     names = [f"picture {n}" for n in range(6)]
     options = [{"name": name, **({"second": order} if name == "picture 3" else {})} for name in names]
     ids = [
@@ -41,7 +47,8 @@ def test_a_poison_picture_ends_alone(stack: Stack, order: str, code: str) -> Non
             for r in rows(
                 connection,
                 """SELECT r.scan_id, r.attempts FROM stage_run r JOIN stage s ON s.id = r.stage_id
-                   WHERE s.name = 'second'""",
+                   WHERE s.name = 'second' AND r.tenant_id = :t""",
+                t=tenant,
             )
         }
     assert attempts[ids[3]] <= 4, "once in company and at most three times alone"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import pytest
 
 from cli.embedded import EmbeddedPostgres
 from db import migrate
+from db.sql import rows
 from tests.faults.checker import check
-from tests.stack import Stack, running
+from tests.stack import Stack, running, until
 
 SCANS = 12
 
@@ -42,10 +42,22 @@ def test_a_crashed_database_loses_no_accepted_scan(
             stack.submit(tenant, f"{n}".encode(), system="obedient", options={"name": str(n), "second": "slow"})
             for n in range(SCANS)
         ]
-        time.sleep(1.5)
+        until(lambda: at_work(stack), 60, stack.last_words)
         assert stack.unfinished(ids) > 0, "the crash must come while work is under way"
         postgres_to_kill.kill()
         postgres_to_kill.start()
         scans = stack.wait(tenant, ids, 120)
         assert [(s["status"], s["report"]) for s in scans] == [("succeeded", {"name": str(n)}) for n in range(SCANS)]
         check(stack, tenant, ids)
+
+
+def at_work(stack: Stack) -> bool:
+    """Whether a worker holds a run of the slow stage."""
+    with stack.database.begin() as connection:
+        return bool(
+            rows(
+                connection,
+                """SELECT 1 FROM stage_run r JOIN stage s ON s.id = r.stage_id
+                   WHERE s.name = 'second' AND r.state = 'leased'""",
+            )
+        )

@@ -7,32 +7,56 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from db import scans
 from db.sql import row, rows
 from pipeline.contracts import Lane
-from tests.stack import Stack, running, until
+from tests.stack import Servers, Stack, opened, until
 
 
-@pytest.fixture
-def stack(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def service(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two slots, one scan at a time each, so that one is idle when the other dies."""
-    stack = Stack(
-        tmp_path,
-        database_url,
-        redis_url,
-        SCANMILL_EXTRA_PIPELINES='["tests.pipelines:OBEDIENT"]',
-        SCANMILL_LEASE_S="30",
-        SCANMILL_BATCH_SIZE="4",
-    )
-    with running(stack):
+    settings = {
+        "SCANMILL_EXTRA_PIPELINES": '["tests.pipelines:OBEDIENT"]',
+        "SCANMILL_LEASE_S": "30",
+        "SCANMILL_BATCH_SIZE": "4",
+    }
+    with opened(servers, tmp_path_factory.mktemp("stack"), **settings) as stack:
         stack.start("control")
         stack.start("worker", "--slots", "2", "--allow-cpu")
         stack.await_published("obedient")
-        stack.await_workers(2)
         yield stack
+
+
+@pytest.fixture
+def stack(service: Stack) -> Stack:
+    """The service with both slots alive, whatever the test before did to one."""
+    until(lambda: living(service) == 2, 90, service.last_words)
+    return service
+
+
+def living(stack: Stack) -> int:
+    """How many worker children there are."""
+    with stack.database.begin() as connection:
+        return sum(Path(f"/proc/{each.pid}").exists() for each in rows(connection, "SELECT pid FROM worker"))
+
+
+def settled(stack: Stack, tenant: UUID, stage: str) -> int:
+    """How many runs of a tenant's stage are done."""
+    with stack.database.begin() as connection:
+        found = row(
+            connection,
+            """SELECT count(*) AS n FROM stage_run r JOIN stage s ON s.id = r.stage_id
+               WHERE r.tenant_id = :t AND s.name = :stage AND r.state = 'ok'""",
+            t=tenant,
+            stage=stage,
+        )
+    assert found is not None
+    return int(found.n)
 
 
 def worker_of(stack: Stack, scan_id: object) -> int:
@@ -49,7 +73,7 @@ def worker_of(stack: Stack, scan_id: object) -> int:
 
 def test_a_dead_workers_stage_runs_elsewhere_within_three_seconds(stack: Stack) -> None:
     """The lease is 30 s here: only the supervisor's look can be this quick."""
-    tenant = stack.tenant("one")
+    tenant = stack.tenant("of a dead worker")
     scan_id = stack.submit(tenant, b"picture", system="obedient", options={"name": "picture", "second": "slow"})
     until(lambda: worker_of(stack, scan_id) > 0, 10, stack.last_words)
     first = worker_of(stack, scan_id)
@@ -61,7 +85,7 @@ def test_a_dead_workers_stage_runs_elsewhere_within_three_seconds(stack: Stack) 
 
 
 def test_a_cancelled_scan_starts_nothing_more_and_never_succeeds(stack: Stack) -> None:
-    tenant = stack.tenant("one")
+    tenant = stack.tenant("who cancels")
     orders = {"first": "slow", "second": "slow", "third": "slow"}
     ids = [
         stack.submit(tenant, f"{n}".encode(), system="obedient", options={"name": str(n), **orders}) for n in range(3)
@@ -87,7 +111,7 @@ def test_an_interactive_scan_waits_at_most_two_seconds_behind_bulk_work(stack: S
     for n in range(60):
         orders = {"name": f"bulk {n}", "second": "slow"}
         stack.submit(bulk, orders["name"].encode(), system="obedient", lane=Lane.BULK, options=orders)
-    time.sleep(4)  # both slots are deep in bulk work now, and know how long a run takes
+    until(lambda: settled(stack, bulk, "second") >= 6, 60, stack.last_words)  # both slots know how long a run takes
     waits = []
     for n in range(3):
         scan_id = stack.submit(single, f"single {n}".encode(), system="obedient", options={"name": f"single {n}"})

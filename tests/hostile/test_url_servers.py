@@ -105,7 +105,7 @@ def test_a_hostile_answer_has_its_code(error: type[ScanmillError], answer: Answe
     with pytest.raises(error) as refused:
         net.visit(answer)
     assert type(refused.value) is error or error is ScanmillError
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_s06_the_body_of_a_redirect_is_not_read(net: Net):

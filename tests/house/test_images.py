@@ -34,7 +34,6 @@ PIXELS = {
     "scikit-image",
 }
 IMAGES = {"Dockerfile.api": "api", "Dockerfile.worker": "worker"}
-_UV = shutil.which("uv")
 
 
 def dockerfile(name: str) -> str:
@@ -204,22 +203,13 @@ def test_the_api_runs_with_its_own_packages_alone(tmp_path: Path) -> None:
 
 
 def _install(folder: Path, python: Path) -> None:
-    """A new environment with what the API's list asks for: with uv as in the image, or with pip where that fails."""
-    if _UV:
-        try:
-            subprocess.run([_UV, "venv", "--quiet", "--python", sys.executable, "venv"], cwd=folder, check=True)
-            _fill(folder, [_UV, "pip", "install", "--quiet", "--python", str(python)])
-        except subprocess.CalledProcessError:  # as requirements/install.sh does: uv may trust other certificates
-            shutil.rmtree(folder / "venv")
-        else:
-            return
+    """A new environment with what the API's list brings, linked from this one, which has the lock's versions: no network."""
     subprocess.run([sys.executable, "-m", "venv", "venv"], cwd=folder, check=True)
-    versions = "".join(f"{name}=={version}\n" for name, version in locked().items())
-    (folder / "requirements.txt").write_text(versions, encoding="utf-8")  # pip takes no hashes from constraints
-    _fill(folder, [str(python), "-m", "pip", "install", "--quiet"])
-
-
-def _fill(folder: Path, installer: list[str]) -> None:
-    wanted = ["-r", "requirements/api.in", "setuptools", "-c", "requirements.txt"]
-    subprocess.run([*installer, *wanted], cwd=folder, check=True)
-    subprocess.run([*installer, "--no-build-isolation", "--no-deps", "-e", "."], cwd=folder, check=True)
+    [packages] = (folder / "venv" / "lib").glob("python*/site-packages")
+    for name in (*licences.closure("api"), "setuptools"):
+        package = licences.distribution(name)
+        for top in {file.parts[0] for file in package.files or []} - {"..", "__pycache__"}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(Path(str(package.locate_file(top))))
+    words = ["install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps", "-e", "."]
+    subprocess.run([python, "-m", "pip", *words], cwd=folder, check=True)

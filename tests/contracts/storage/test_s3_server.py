@@ -69,7 +69,7 @@ def test_a_server_that_dies_is_storage_away_within_seconds(server_folder: Path):
             began = time.monotonic()
             with pytest.raises(StorageUnavailable):
                 action()
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 20
     finally:
         swift.destroy()
 

@@ -17,34 +17,34 @@ import httpx
 from db import views
 from tests.integration.api.harness import Api
 from tests.integration.api.pictures import jpeg
+from tests.stack import held_port
 
 
 class Server:
     """A real API process on a free port; stopped, and its log kept, at the end."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.door = held_port()
+        self.port: int = self.door.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
-        self.environment = {**os.environ, **environment, "SCANMILL_API_PORT": str(self.port)}
+        self.environment = {**os.environ, **environment, "SCANMILL_API_FD": str(self.door.fileno())}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start, and wait until it answers. Raises AssertionError with the log when it does not."""
-        with self.log.open("ab") as log:
+        with self.door, self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_conf", "api.wsgi:app"],
-                env=self.environment, stdout=log, stderr=log, start_new_session=True,
+                env=self.environment, stdout=log, stderr=log, start_new_session=True, pass_fds=(self.door.fileno(),),
             )  # fmt: skip
         self.await_answers()
         return self
 
     def await_answers(self) -> None:
-        """Return when /health answers. Raises AssertionError with the log when it does not within 30 s."""
+        """Return when /health answers. Raises AssertionError with the log when it does not within a minute."""
         assert self.process is not None
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 if httpx.get(f"{self.url}/health", timeout=5).status_code == 200:
@@ -59,6 +59,7 @@ class Server:
 
     def stop(self) -> None:
         """SIGKILL to the whole group, if anything is left of it."""
+        self.door.close()
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)

@@ -61,7 +61,7 @@ def test_a_stream_waits_for_what_has_yet_to_happen_and_ends_with_the_scan(api: A
         time.sleep(0.5)
         assert not following.done()
         api.work()
-        told = following.result(5)
+        told = following.result(30)
     assert told[-1]["data"]["status"] == "succeeded"
     assert [event["id"] for event in told] == list(range(1, len(told) + 1))
 
@@ -117,6 +117,6 @@ def test_a_stopping_server_ends_its_streams_and_waits(api: Api) -> None:
         submit = pool.submit(api.submit, content=jpeg(shade=1), headers={"Prefer": "wait=30"})
         time.sleep(0.4)
         api.here.stopping.set()
-        assert stream.result(1)
-        assert wait.result(1).json["status"] == "queued"
-        assert submit.result(1).status_code == 202
+        assert stream.result(15)
+        assert wait.result(15).json["status"] == "queued"
+        assert submit.result(15).status_code == 202

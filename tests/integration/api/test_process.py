@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from tests.integration.api.harness import Api
 from tests.integration.api.pictures import jpeg
 from tests.integration.api.server import Server, count, head, read_all, submit
+from tests.stack import until
 
 pytest_plugins = ("tests.integration.api.fixtures",)
 
@@ -34,8 +35,8 @@ def test_a_stream_tells_while_it_happens(api: Api, client: httpx.Client) -> None
 def test_a_client_that_leaves_its_stream_gives_its_place_back(server: Server, client: httpx.Client) -> None:
     scan_id = submit(client).json()["id"]
     for _ in range(3):  # one place only
-        until = time.monotonic() + 5
-        while time.monotonic() < until:
+        ends = time.monotonic() + 20
+        while time.monotonic() < ends:
             with client.stream("GET", f"/v1/scans/{scan_id}/events") as stream:
                 if stream.status_code == 200:
                     break
@@ -66,23 +67,30 @@ def test_a6_a_stopping_server_finishes_what_it_has_and_ends_streams(api: Api, ow
     key = {"Authorization": f"Bearer {api.tokens['a']}"}
     scan_id = api.scan()
     address, body = f"{own_server.url}/v1/scans/{scan_id}", b'{"object_key": "cat.jpg"}'
+    heard: list[str] = []
+
+    def follow() -> None:
+        with httpx.stream("GET", f"{address}/events", headers=key, timeout=30) as stream:
+            heard.extend(stream.iter_text())
+
     with ThreadPoolExecutor() as pool, own_server.connect() as slow:
-        waiting = pool.submit(httpx.get, address, headers={**key, "Prefer": "wait=30"}, timeout=20)
-        following = pool.submit(httpx.get, f"{address}/events", headers=key, timeout=20)
+        waiting = pool.submit(httpx.get, address, headers={**key, "Prefer": "wait=30"}, timeout=40)
+        following = pool.submit(follow)
         slow.sendall(head(api, "Content-Type: application/json", f"Content-Length: {len(body)}") + body[:5])
+        until(lambda: "queued" in "".join(heard), 30)
         time.sleep(0.5)
         assert not waiting.done() and not following.done()
         began = time.monotonic()
         own_server.terminate()
-        assert "queued" in following.result(5).text
-        assert waiting.result(5).json()["status"] == "queued"
+        following.result(15)
+        assert waiting.result(15).json()["status"] == "queued"
         slow.sendall(body[5:])
         answer = read_all(slow)
     assert answer.startswith(b"HTTP/1.1 202 ")
     assert b"Connection: close" in answer
     assert own_server.process is not None
-    assert own_server.process.wait(10) == 0
-    assert time.monotonic() - began < 10
+    assert own_server.process.wait(20) == 0
+    assert time.monotonic() - began < 20, "less than the wait that was asked for"
     assert count(api) == 2
 
 
@@ -139,10 +147,8 @@ def test_a_process_that_dies_is_replaced_though_no_key_is_left(api: Api, own_ser
     for each in before:
         os.kill(each, signal.SIGKILL)
     own_server.await_answers()
-    until = time.monotonic() + 20
-    while len(children(own_server.process.pid) - before) < len(before):
-        assert time.monotonic() < until, own_server.log.read_text()
-        time.sleep(0.1)
+    master = own_server.process.pid
+    until(lambda: len(children(master) - before) >= len(before), 60, own_server.log.read_text)
     time.sleep(1)  # a process that must not start ends within that time, and gunicorn with it
     assert httpx.get(f"{own_server.url}/health", timeout=5).status_code == 200
     assert "StartRefused" not in own_server.log.read_text()
@@ -156,7 +162,7 @@ def children(pid: int) -> set[int]:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"SCANMILL_API_OPEN": "true", "SCANMILL_API_HOST": "0.0.0.0"}, "loopback"),
+        ({"SCANMILL_API_OPEN": "true", "SCANMILL_API_HOST": "0.0.0.0", "SCANMILL_API_FD": None}, "loopback"),
         ({"SCANMILL_FAULT_PLAN": "[]", "SCANMILL_ENV": "production"}, "SCANMILL_ENV=test"),
         ({"SCANMILL_DATABASE_URL": None}, "database_url"),
         ({}, "no API key"),

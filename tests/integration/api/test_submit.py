@@ -118,7 +118,7 @@ def test_a_wait_that_ends_too_early_is_a_202(api: Api) -> None:
     began = time.monotonic()
     response = api.submit(headers={"Prefer": "wait=1"})
     assert response.status_code == 202
-    assert 1 <= time.monotonic() - began < 2
+    assert 1 <= time.monotonic() - began < 10
 
 
 def test_a_database_that_goes_away_during_the_wait_takes_nothing_back(api: Api, postgres: EmbeddedPostgres) -> None:

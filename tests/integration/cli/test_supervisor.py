@@ -39,7 +39,7 @@ def ticked(supervisor: Supervisor, condition: Callable[[], bool]) -> bool:
         supervisor.tick()
         return condition()
 
-    return within(5, tick)
+    return within(30, tick)
 
 
 def alive(pid: int) -> bool:
@@ -75,10 +75,10 @@ def test_programs_stop_in_reverse_order_and_stubborn_ones_are_killed(tmp_path: P
     supervisor = Supervisor(programs, {}, tmp_path, said.append)
     supervisor.start()
     pids = list(supervisor.pids().values())
-    assert within(5, lambda: all("up" in supervisor.log(name).read_text() for name in ("first", "second")))
+    assert within(30, lambda: all("up" in supervisor.log(name).read_text() for name in ("first", "second")))
     started = time.monotonic()
     supervisor.stop()
-    assert 0.4 < time.monotonic() - started < 5
+    assert 0.4 < time.monotonic() - started < 20
     assert not any(alive(pid) for pid in pids) and supervisor.pids() == {}
 
 
@@ -89,11 +89,11 @@ def test_what_a_dead_program_leaves_is_ended_before_it_starts_again(tmp_path: Pa
     supervisor = Supervisor([Program("parent", [sys.executable, "-c", parent])], {}, tmp_path, said.append)
     supervisor.start()
     try:
-        assert within(5, lambda: supervisor.log("parent").read_text().strip().isdigit())
+        assert within(30, lambda: supervisor.log("parent").read_text().strip().isdigit())
         orphan = int(supervisor.log("parent").read_text())
         os.kill(supervisor.pids()["parent"], signal.SIGKILL)
         assert ticked(supervisor, lambda: bool(said))
-        assert within(2, lambda: not alive(orphan))
+        assert within(30, lambda: not alive(orphan))
     finally:
         supervisor.stop()
 
@@ -103,7 +103,7 @@ def test_settings_reach_the_program(tmp_path: Path, said: list[str]) -> None:
     supervisor = Supervisor([Program("show", show)], {"SCANMILL_X": "told"}, tmp_path, said.append)
     supervisor.start()
     try:
-        assert within(5, lambda: supervisor.log("show").read_text() == "told\n")
+        assert within(30, lambda: supervisor.log("show").read_text() == "told\n")
     finally:
         supervisor.stop()
 

@@ -145,7 +145,7 @@ def test_a_run_is_trained_and_what_it_leaves_is_stored(school: School) -> None:
     assert trainer.work() == 1 and trainer.work() == 0
     row = school.row(asked)
     assert (row.state, row.code, row.attempts, row.checkpoint) == ("succeeded", None, 1, None)
-    assert (row.progress["state"], row.progress["step"]) == ("done", 20)
+    assert (row.progress["state"], row.progress["step"]) == ("done", 60)
     assert row.progress["metrics"] == [{"name": "score", "value": 0.5, "n": 3}]
     assert set(row.files) == {"weights"} and school.output(asked) == "w from 0"
     assert not list((school.folder / "trainer1").glob("*")), "nothing stays in the slot's folder"
@@ -163,7 +163,7 @@ def test_a_message_names_runs_and_has_no_authority(school: School) -> None:
 def test_a_cancel_is_heard_within_seconds_and_leaves_a_checkpoint(school: School, aside: Aside) -> None:
     asked = school.submit(steps=2_000, every=10_000)
     thread = aside(school.trainer())
-    until(lambda: steps(school, asked) > 2, 20)
+    until(lambda: steps(school, asked) > 2, 60)
     school.cancel(asked)
     thread.join(20)
     assert not thread.is_alive()
@@ -179,7 +179,7 @@ def test_who_resumes_goes_on_from_there(school: School, aside: Aside) -> None:
     (data / "act.json").write_text('{"steps": 2000, "every": 10000}')
     asked = school.submit(data)
     thread = aside(school.trainer())
-    until(lambda: steps(school, asked) > 2, 20)
+    until(lambda: steps(school, asked) > 2, 60)
     school.cancel(asked)
     thread.join(20)
     reached = int(school.stored(str(school.row(asked).checkpoint)))
@@ -193,7 +193,7 @@ def test_who_resumes_goes_on_from_there(school: School, aside: Aside) -> None:
 def test_one_that_does_not_hear_is_killed(school: School, aside: Aside) -> None:
     asked = school.submit(steps=2_000, deaf=True)
     thread = aside(school.trainer(grace_s=0.5))
-    until(lambda: steps(school, asked) > 5, 20)
+    until(lambda: steps(school, asked) > 5, 60)
     school.cancel(asked)
     thread.join(20)
     assert school.row(asked).state == "cancelled" and children(str(school.folder)) == []
@@ -204,7 +204,7 @@ def test_a_worker_that_stops_hands_its_run_on(school: School, aside: Aside) -> N
     asked = school.submit(steps=60)
     first = school.trainer()
     thread = aside(first)
-    until(lambda: steps(school, asked) > 2, 20)
+    until(lambda: steps(school, asked) > 2, 60)
     first.stopping.set()
     thread.join(20)
     row = school.row(asked)
@@ -253,7 +253,7 @@ def test_a_checkpoint_of_another_kind_of_machine_is_dropped(school: School) -> N
 def test_whoever_asks_to_go_on_from_a_checkpoint_that_does_not_fit_hears_of_it(school: School, aside: Aside) -> None:
     asked = school.submit(steps=2_000)
     thread = aside(school.trainer())
-    until(lambda: steps(school, asked) > 2, 20)
+    until(lambda: steps(school, asked) > 2, 60)
     school.cancel(asked)
     thread.join(10)
     (Path(school.row(asked).parameters["data"]) / "act.json").write_text('{"other_machine": true}')
@@ -306,7 +306,7 @@ def test_data_that_is_not_there_or_leads_out_of_the_roots_is_refused_here_too(sc
 def test_a_lost_lease_is_noticed_and_the_process_killed(school: School, aside: Aside) -> None:
     asked = school.submit(steps=100)
     thread = aside(school.trainer())
-    until(lambda: steps(school, asked) > 2, 20)
+    until(lambda: steps(school, asked) > 2, 60)
     with school.database.begin() as connection:
         from db.sql import run
 
@@ -324,7 +324,7 @@ def test_storage_that_is_away_is_waited_for(school: School, storage_dir: Path, a
     storage_dir.rename(hidden)
     storage_dir.write_text("no folder")
     thread = aside(school.trainer())
-    until(lambda: school.row(asked).progress.get("state") == "done", 20)
+    until(lambda: school.row(asked).progress.get("state") == "done", 60)
     time.sleep(0.5)
     assert school.row(asked).state == "running", "nothing is said to be there that is not"
     storage_dir.unlink()
@@ -354,11 +354,11 @@ def test_it_dies_with_whoever_started_it(school: School, tmp_path: Path) -> None
         process.TrainingProcess(RECIPE, words, tmp_path / "progress.json", tmp_path / "log")
         time.sleep(60)
         os._exit(0)
-    until((tmp_path / "progress.json").exists, 20)
+    until((tmp_path / "progress.json").exists, 60)
     assert len(children(str(tmp_path))) == 1
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    until(lambda: children(str(tmp_path)) == [], 5)
+    until(lambda: children(str(tmp_path)) == [], 30)
 
 
 def test_it_sees_no_address_and_no_key_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:

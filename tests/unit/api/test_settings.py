@@ -23,6 +23,12 @@ def test_open_is_refused_where_others_could_reach_it(host: str) -> None:
         ApiSettings(open=True, host=host)
 
 
+def test_open_is_refused_on_a_socket_whose_address_nobody_looked_at() -> None:
+    assert ApiSettings(fd=3, host="127.0.0.1").fd == 3
+    with pytest.raises(ValidationError):
+        ApiSettings(open=True, fd=3, host="127.0.0.1")
+
+
 @pytest.mark.parametrize("url", ["ftp://x", "x", "https://", "javascript:alert(1)"])
 def test_a_public_url_is_one(url: str) -> None:
     with pytest.raises(ValidationError):

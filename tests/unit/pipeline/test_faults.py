@@ -126,8 +126,8 @@ def test_a_plan_with_a_misspelt_field_is_refused() -> None:
 
 
 def test_an_unarmed_point_costs_next_to_nothing() -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(100_000):
         fp("look.after_claim")
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0
     assert faults._armed == {}

@@ -162,14 +162,19 @@ def test_urgent_work_goes_before_every_bulk_micro_batch(bench: Bench) -> None:
 
 
 def test_a_micro_batch_is_one_run_at_first_then_one_second_of_expected_work(bench: Bench) -> None:
-    bench.seconds["tiny_fetch"] = 0.3  # and what a busy machine adds
+    bench.seconds["tiny_fetch"] = 0.3
     for n in range(9):
         bench.shop.submit(bytes([n]))
+    fetch = bench.shop.mill.stage_ids["tiny_fetch"]
+    expected = []
     for _ in range(3):
+        expected.append(bench.hands._seconds.get(fetch))
         bench.hands.work()
     sizes = [len(lanes) for name, lanes, _ in bench.batches if name == "tiny_fetch"]
-    assert sizes[0] == 1, "nobody knows yet how long it takes"
-    assert all(2 <= size <= 3 for size in sizes[1:3])
+    assert (sizes[0], expected[0]) == (1, None), "nobody knows yet how long it takes"
+    for size, seconds in zip(sizes[1:3], expected[1:], strict=True):
+        assert seconds is not None and seconds >= 0.3, "and what a busy machine adds"
+        assert size == max(1, int(1 / seconds))
 
 
 def test_bulk_scans_do_a_slow_stage_together_so_that_the_next_ones_work_on_all_of_them(bench: Bench) -> None:
@@ -188,12 +193,9 @@ def test_bulk_scans_do_a_slow_stage_together_so_that_the_next_ones_work_on_all_o
 
 
 def test_an_urgent_scan_goes_on_to_its_end_before_the_next_begins(bench: Bench) -> None:
+    bench.seconds["tiny_fetch"] = 2.0  # so much is expected of the next ones, and after each three tenths less
     bench.warm()
-    bench.seconds["tiny_fetch"] = 4.0  # of which the running mean takes three tenths
-    bench.shop.submit(b"\x41")
-    while bench.hands.work():
-        pass
-    bench.batches.clear()
+    bench.seconds.clear()
     bench.hands.work(fetches(bench.shop, *(bench.shop.submit(bytes([n + 2])) for n in range(3))))
     assert bench.names == ["tiny_fetch", "tiny_shade", "build_report"] * 3
 
@@ -248,18 +250,26 @@ def test_told_to_stop_it_finishes_the_micro_batch_and_takes_no_other(bench: Benc
 
 
 def test_only_one_thread_works_and_the_poll_turns_away(bench: Bench) -> None:
-    bench.seconds["tiny_fetch"] = 0.5
+    busy, done, watch = threading.Event(), threading.Event(), bench.hands._watch
+
+    @contextmanager
+    def hold(*told: Any) -> Iterator[None]:
+        with watch(*told):
+            yield
+        busy.set()
+        done.wait(60)
+
+    bench.hands._watch = hold
     scan = bench.shop.submit(b"\x40")
     called = threading.Thread(target=bench.hands.work, args=(fetches(bench.shop, scan),))
     called.start()
-    while not bench.hands.current:
-        time.sleep(0.01)
-    began = time.monotonic()
+    assert busy.wait(60)
     assert bench.hands.work() == 0
     bench.hands.join(0.05)
-    assert time.monotonic() - began < 0.4
+    assert called.is_alive() and not done.is_set(), "neither waited"
+    done.set()
     bench.hands.join(10)
-    called.join(10)
+    called.join(60)
     assert bench.shop.mill.status(scan) == "succeeded"
 
 

@@ -25,7 +25,10 @@ FOLDERS: dict[str, tuple[Callable[[Path], Path], str, str]] = {
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, as it saves
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "name", ["validator", "detector", *(pytest.param(name, marks=pytest.mark.slow) for name in ("areas", "matte"))]
+)
 def test_a_recipe_learns_from_a_user_s_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = importlib.import_module(f"training.recipes.{name}")
     monkeypatch.setattr(recipe, "STAGES", {"cpu": (Stage(size=64, steps=2, batch=10, rate=1e-3),)})

@@ -75,12 +75,8 @@ def test_the_last_word_of_its_progress(once: Path) -> None:
     assert told["metrics"] == [{"model": "cat_landmarks"} | metric for metric in metrics]
 
 
-def test_the_same_run_gives_the_same_bytes(data: Path, once: Path, tmp_path: Path) -> None:
-    assert ran(command(data, tmp_path / "out", "--processes", "1")).returncode == 0
-    assert digest(tmp_path / "out") == digest(once)
-
-
 def test_a_run_that_was_asked_to_stop_goes_on_to_the_same_bytes(data: Path, once: Path, tmp_path: Path) -> None:
+    """And so the same run gives the same bytes, whoever draws its pictures: the rest of it has another number of them."""
     out = tmp_path / "out"
     with subprocess.Popen(command(data, out), cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
         ends = time.monotonic() + 600
@@ -91,7 +87,7 @@ def test_a_run_that_was_asked_to_stop_goes_on_to_the_same_bytes(data: Path, once
         _, said = run.communicate(timeout=300)
         assert run.returncode == 75, said
     assert [file.name for file in out.iterdir()] == ["landmarks.checkpoint"]
-    rest = ran(command(data, out, "--resume"))
+    rest = ran(command(data, out, "--resume", "--processes", "1"))
     assert rest.returncode == 0, rest.stderr
     assert digest(out) == digest(once)
     assert json.loads((out / "landmarks.run.json").read_text("utf-8"))["resumed"] == 1

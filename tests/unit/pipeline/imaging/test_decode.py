@@ -77,7 +77,7 @@ def test_a_child_that_dies_takes_nobody_along(made, action: str, error: type[Exc
     began = time.monotonic()
     with pytest.raises(error):
         decoder.decode(poison)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert np.array_equal(decoder.decode(PICTURE).pixels, PIXELS)
     assert server(decoder).pid == before and decoder.server_starts == 1
 
@@ -180,4 +180,4 @@ def test_a_client_that_hangs_up_costs_no_more_work(made):
     connection = asked(decoder, PICTURE)
     assert waits_until(lambda: server(decoder).children())
     connection.close()
-    assert waits_until(lambda: not server(decoder).children(), 3)
+    assert waits_until(lambda: not server(decoder).children())

@@ -100,7 +100,7 @@ def client(tmp_path: Path, what: str) -> list[int]:
 @pytest.mark.parametrize("what", ["exit", "kill"])
 def test_no_server_outlives_its_client(tmp_path: Path, what: str):
     (pid,) = client(tmp_path, what)
-    assert waits_until(lambda: not psutil.pid_exists(pid), 3)
+    assert waits_until(lambda: not psutil.pid_exists(pid))
 
 
 def test_a_fork_that_does_nothing_does_not_keep_its_parents_server(tmp_path: Path):
@@ -111,7 +111,7 @@ def test_a_fork_that_does_nothing_does_not_keep_its_parents_server(tmp_path: Pat
 def test_a_fork_starts_its_own_server_and_leaves_its_parents_alone(tmp_path: Path):
     first, of_the_fork, again, starts = client(tmp_path, "fork")
     assert first == again and starts == 1 and of_the_fork != first
-    assert waits_until(lambda: not psutil.pid_exists(first) and not psutil.pid_exists(of_the_fork), 3)
+    assert waits_until(lambda: not psutil.pid_exists(first) and not psutil.pid_exists(of_the_fork))
 
 
 def test_the_hosts_server(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -147,7 +147,7 @@ time.sleep(60)
     assert waits_until((tmp_path / "d.sock").exists)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    assert waits_until(lambda: not psutil.pid_exists(pid), 4)
+    assert waits_until(lambda: not psutil.pid_exists(pid))
 
 
 def test_a_server_that_does_not_answer_is_not_the_pictures_fault(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,6 +15,8 @@ from tests.unit.training.convert.conftest import LABELS, description, expected
 from training.convert import accept
 from training.convert.keep import add_to_pack
 
+pytestmark = pytest.mark.timeout(300)  # each file is read by a process that starts PyTorch
+
 
 def of_torch(**more: Any) -> Any:
     return description(**{"size": (32, 32), "scale": 255.0, **more})
