@@ -6,6 +6,8 @@ What is odd in the pictures, and where, is known: they are made up (``tests/ther
 from __future__ import annotations
 
 import io
+import runpy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from api.flarenet.operations import FLARENET_SCHEMAS
 from api.schemas import SCHEMAS
@@ -23,14 +26,18 @@ from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from pipeline.compare import iou
 from pipeline.contracts import System
 from tests import thermal_pack
+from tests.contracts import samples
 from tests.contracts.kennel import Kennel, open_kennel
-from tests.stack import until
+from tests.servers.receiver import receiving
+from tests.stack import free_port, until
 from tests.thermograms import thermogram
 
 pytestmark = pytest.mark.timeout(300)
+row = pytest.mark.row
 
 DETECT, BATCH, INFO = "/api/v1/detect-anomaly", "/api/v1/batch-detect", "/api/v1/model-info"
 PAGE = "https://grid.example.com"
+HOOK = free_port()
 UNSEEN = 2000
 """Numbers of pictures from here on are in no memory."""
 
@@ -52,6 +59,7 @@ def substation(
         SCANMILL_API_MAX_WAIT_S="60",
         SCANMILL_API_CORS_ORIGINS=f"{PAGE},http://localhost:3000",
         SCANMILL_MODEL_PACKS=f"{pack},starter",
+        SCANMILL_WEBHOOK_ALLOW=f"127.0.0.1:{HOOK}",
     ) as made:
         yield made
 
@@ -238,6 +246,96 @@ def test_model_info_says_what_is_known_and_makes_up_no_accuracy(substation: Kenn
     assert told["training_date"][:2] == "20" and told["metrics"] == {}
     assert told["thresholds"].keys() == {"typical_score", "score", "typical_place", "place"}
     assert told["digest"] == detected(substation, 0)["model"]["digest"]
+
+
+# ------------------------------------------------------------------------------------ the samples of docs/integrations
+@pytest.fixture(scope="module")
+def pictures(server_folder: Path) -> Path:
+    folder = server_folder / "pictures"
+    folder.mkdir()
+    for name, number in (("hot.png", 0), ("busy.png", 80), ("slow.png", 81), ('odd "name";,.png', 82)):
+        (folder / name).write_bytes(thermogram(UNSEEN + number, hot=True).png)
+    (folder / "broken.png").write_bytes(thermogram(1).png[:20_000])
+    for name in ("proxy.png", "cancelled.png"):
+        shutil.copy(folder / "hot.png", folder / name)
+    return folder
+
+
+@row("S4.39")
+@pytest.mark.parametrize("sample", ["python", "curl"])
+def test_a_sample_says_what_the_call_says(substation: Kennel, pictures: Path, sample: str) -> None:
+    *program, _ = samples.COMMANDS[sample]
+    assert samples.told(samples.run([*program, "health"], substation))["models_loaded"] is True
+    for name in ("hot.png", 'odd "name";,.png'):
+        found = samples.told(samples.run([*program, "detect", str(pictures / name)], substation))
+        asked = shaped(substation.ask(DETECT, (pictures / name).read_bytes()))
+        assert (found["classification"], found["bounding_boxes"]) == ("Faulty", asked["bounding_boxes"])
+    names = [str(pictures / name) for name in ("hot.png", "broken.png", "busy.png")]
+    batch = samples.told(samples.run([*program, "batch", *names], substation))
+    assert [line.get("code") for line in batch["results"]] == [None, "TRUNCATED_IMAGE", None]
+    assert batch["summary"]["counts"] | {"Faulty": 2, "without_answer": 1} == batch["summary"]["counts"]
+    refused = samples.run([*program, "detect", str(pictures / "broken.png")], substation)
+    assert refused.returncode == 1 and "TRUNCATED_IMAGE" in refused.stdout + refused.stderr
+
+
+needs_java = pytest.mark.skipif(not shutil.which("javac"), reason="no JDK here to run the sample with")
+
+
+@row("S4.34", "S4.39")
+@pytest.mark.parametrize(
+    "sample", ["python", "curl", pytest.param("java", marks=[pytest.mark.slow, needs_java, row("S4.35")])]
+)
+def test_a_busy_service_and_a_lost_answer_make_one_scan(substation: Kennel, tmp_path: Path, sample: str) -> None:
+    picture = tmp_path / "own.png"
+    picture.write_bytes(thermogram(UNSEEN + 90 + len(sample), hot=True).png)
+    before = submitted(substation)
+    with samples.bad_line(substation) as url:
+        told = samples.told(samples.run([*samples.COMMANDS[sample], str(picture)], substation, url))
+    assert told["classification"] == "Faulty" and submitted(substation) == before + 1
+
+
+def submitted(substation: Kennel) -> int:
+    return int(substation.http.get("/v1/system").json()["scans"]["submitted"])
+
+
+@row("S4.2", "S4.17", "S4.36")
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node here to run the browser's function with")
+def test_the_browser_s_function_posts_once_without_a_key_and_looks_again(substation: Kennel, pictures: Path) -> None:
+    names = ["hot.png", "slow.png", "busy.png", "broken.png", "proxy.png", "cancelled.png"]
+    with samples.java_side(substation) as side:
+        hot, slow, busy, *failed = samples.uploaded(side.url, *(pictures / name for name in names))
+    for told in (hot, slow, busy):
+        assert told["mlResult"]["classification"] == "Faulty"
+        assert told["uploadResult"] == {"transformerId": 7, "imageType": "THERMAL", "uploader": "ann"}
+    assert hot["phases"] == ["sending", "analysing"]
+    assert [each["error"].get("code") for each in failed] == ["TRUNCATED_IMAGE", "UNEXPECTED_ANSWER", 20]
+    assert [each["error"]["name"] for each in failed] == ["UploadError", "UploadError", "AbortError"]
+    assert side.secrets == [] and side.looks >= 1
+    assert [name for _, name in side.uploads] == [
+        "hot.png",
+        "slow.png",
+        "busy.png",
+        "busy.png",
+        "broken.png",
+        "proxy.png",
+    ]
+    keys = [key for key, _ in side.uploads]
+    assert None not in keys and keys[2] == keys[3] and len(set(keys)) == 5
+
+
+@row("S4.39")
+def test_the_sample_believes_scanmill_s_webhooks_only(substation: Kennel) -> None:
+    thermal = runpy.run_path(str(samples.SAMPLES / "python" / "thermal.py"))
+    with receiving(port=HOOK) as receiver:
+        made = substation.http.post("/v1/webhooks", json={"url": f"http://127.0.0.1:{HOOK}/", "events": ["scan.*"]})
+        told = detected(substation, 99)
+        until(lambda: bool(receiver.messages), 30, substation.stack.last_words)
+        substation.http.delete(f"/v1/webhooks/{made.json()['id']}")
+    message = receiver.messages[0]
+    event = thermal["event_of"](message.body, message.headers, made.json()["secret"])
+    assert (event["type"], event["data"]["id"]) == ("scan.succeeded", told["scan_id"])
+    with pytest.raises(WebhookVerificationError):
+        thermal["event_of"](message.body + b" ", message.headers, made.json()["secret"])
 
 
 # ------------------------------------------------------------------------------------------- browsers, and the house
