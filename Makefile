@@ -9,7 +9,7 @@ LOCK := requirements.txt requirements/torch.txt pyproject.toml $(wildcard requir
 SERIAL := $(wildcard tests/e2e tests/faults)
 JOBS ?= 2
 
-.PHONY: help demo cats-report up flower models-report test lint fmt unit serial faults acceptance soak bench docs rows lock clean
+.PHONY: help demo cats-report up flower models-report test lint fmt unit serial faults acceptance integrations soak bench docs rows lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ faults: .venv/.test-ready ## Kill every process at every point of every stage (l
 
 acceptance: .venv/.test-ready ## 200 real photographs with planted trouble, counted to the last line (needs ../shared/training)
 	$(BIN)/pytest tests/e2e/test_acceptance.py -m "slow or not slow" $(ARGS)
+
+integrations: .venv/.test-ready ## Build and run the samples of docs/integrations (needs a JDK, Maven, Node, npm)
+	docs/integrations/check.sh
+	$(BIN)/pytest tests/contracts/test_flarenet.py -m "slow or not slow" -k "sample or busy or browser" $(ARGS)
 
 soak: .venv/.test-ready ## Random faults for MINUTES (60), then every promise checked
 	SOAK_MINUTES=$(or $(MINUTES),60) $(BIN)/pytest tests/faults -m soak --timeout 0 $(ARGS)
