@@ -11,7 +11,7 @@ SYSTEMS = {"S0": 88, "S1": 53, "S2": 38}
 
 
 def test_every_row_of_a_delivered_system_stands_on_the_page_once_and_in_order() -> None:
-    assert [each.number for each in rows.rows()] == [
+    assert [each.number for each in rows.rows() if each.number.partition(".")[0] in SYSTEMS] == [
         f"{system}.{number}" for system, count in SYSTEMS.items() for number in range(1, count + 1)
     ]
 
