@@ -6,8 +6,8 @@ url=${SCANMILL_API_URL:?} within_s=${WITHIN_S:-300}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# The key comes from a file, so that no list of processes shows it. --retry obeys Retry-After, and repeats after 408, 429,
-# 500, 502, 503, 504 and, by --retry-all-errors, a lost answer; the Idempotency-Key makes a repetition harmless.
+# The key comes from a file, so that no list of processes shows it. --retry obeys Retry-After, and repeats after 408,
+# 429, 500, 502, 503, 504 and, by --retry-all-errors, a lost answer; the Idempotency-Key makes a repetition harmless.
 ask() {
     curl --silent --show-error --connect-timeout 5 --max-time 60 --retry 3 --retry-all-errors \
         --header @<(printf 'Authorization: Bearer %s' "${SCANMILL_API_KEY:?}") \

@@ -38,7 +38,11 @@ export function EnhancedImageUpload({ transformerId, uploader, onUploadComplete,
     setError(null);
     setProgress({ phase: 'sending', share: 0 });
     try {
-      const both = await uploadImageWithML(file, transformerId, { uploader, onProgress: setProgress, signal: mine.signal });
+      const both = await uploadImageWithML(file, transformerId, {
+        uploader,
+        onProgress: setProgress,
+        signal: mine.signal,
+      });
       setFound(both.mlResult);
       onUploadComplete?.(both);
     } catch (failure) {
@@ -60,13 +64,23 @@ export function EnhancedImageUpload({ transformerId, uploader, onUploadComplete,
         disabled={progress !== null}
         onChange={(event) => setFile(event.target.files[0] ?? null)}
       />
-      <button type="submit" disabled={!file || progress !== null}>Upload and analyse</button>
-      {progress && <button type="button" onClick={() => upload.current.abort()}>Cancel</button>}
+      <button type="submit" disabled={!file || progress !== null}>
+        Upload and analyse
+      </button>
+      {progress && (
+        <button type="button" onClick={() => upload.current.abort()}>
+          Cancel
+        </button>
+      )}
       <p role="status">{progress && (progress.phase === 'sending' ? 'Sending the picture …' : 'Analysing …')}</p>
       {progress && (
         <progress aria-label="Upload" max={1} value={progress.phase === 'sending' ? progress.share : undefined} />
       )}
-      {error && <p role="alert">{SENTENCES[error.code] ?? error.message} ({error.code})</p>}
+      {error && (
+        <p role="alert">
+          {SENTENCES[error.code] ?? error.message} ({error.code})
+        </p>
+      )}
       {found && <Found result={found} />}
     </form>
   );
@@ -77,9 +91,12 @@ function Found({ result }) {
   return (
     <section aria-label="Analysis">
       <p role="status">
-        <strong>{result.classification}</strong> (score {result.anomaly_score.toFixed(2)}). {ACTIONS[result.classification]}
+        <strong>{result.classification}</strong> (score {result.anomaly_score.toFixed(2)}).{' '}
+        {ACTIONS[result.classification]}
       </p>
-      {result.warnings.map((warning) => <p key={warning.code}>Note: {warning.code}</p>)}
+      {result.warnings.map((warning) => (
+        <p key={warning.code}>Note: {warning.code}</p>
+      ))}
       {result.visualizations?.bounded_url && (
         <img
           src={result.visualizations.bounded_url}

@@ -5,9 +5,13 @@ import { after, afterEach, before, test } from 'node:test';
 import globalJsdom from 'global-jsdom';
 
 const FOUND = {
-  scan_id: 's1', status: 'succeeded', classification: 'Faulty', anomaly_score: 0.913,
+  scan_id: 's1',
+  status: 'succeeded',
+  classification: 'Faulty',
+  anomaly_score: 0.913,
   bounding_boxes: [{ x: 1, y: 2, width: 3, height: 4, confidence: 0.9, type: 'Critical' }],
-  visualizations: { bounded_url: '/bounded.png' }, warnings: [{ code: 'PICTURE_UNFAMILIAR' }],
+  visualizations: { bounded_url: '/bounded.png' },
+  warnings: [{ code: 'PICTURE_UNFAMILIAR' }],
 };
 const requests = [];
 let answers = [];
@@ -37,14 +41,21 @@ async function uploaded(props = {}) {
   requests.length = 0;
   const page = ui.render(react.createElement(component, { transformerId: 'T 7', uploader: 'ann', ...props }));
   assert.ok(page.getByRole('button', { name: 'Upload and analyse' }).disabled);
-  await user.upload(page.getByLabelText('Thermogram'), new File([new Uint8Array(5000)], 'hot.png', { type: 'image/png' }));
+  await user.upload(
+    page.getByLabelText('Thermogram'),
+    new File([new Uint8Array(5000)], 'hot.png', { type: 'image/png' }),
+  );
   await user.click(page.getByRole('button', { name: 'Upload and analyse' }));
   return page;
 }
 
 test('one upload, looked after until its end, is shown with what there is to do', async () => {
   answers = [
-    [202, { uploadResult: { id: 1 }, mlResult: { scan_id: 's1', status: 'running' } }, { Location: '/api/ml/analyses/s1' }],
+    [
+      202,
+      { uploadResult: { id: 1 }, mlResult: { scan_id: 's1', status: 'running' } },
+      { Location: '/api/ml/analyses/s1' },
+    ],
     [202, { scan_id: 's1', status: 'running' }, { Location: '/api/ml/analyses/s1' }],
     [200, FOUND],
   ];
@@ -55,9 +66,10 @@ test('one upload, looked after until its end, is shown with what there is to do'
   assert.match(page.getByRole('region', { name: 'Analysis' }).textContent, /score 0\.91.*act now.*PICTURE_UNFAMILIAR/);
   assert.equal(page.getByRole('img').getAttribute('alt'), 'The thermogram with 1 marked place');
   assert.deepEqual(told, [{ uploadResult: { id: 1 }, mlResult: FOUND }]);
-  assert.deepEqual(requests.map((each) => each.line), [
-    'POST /api/transformers/T%207/images', 'GET /api/ml/analyses/s1', 'GET /api/ml/analyses/s1',
-  ]);
+  assert.deepEqual(
+    requests.map((each) => each.line),
+    ['POST /api/transformers/T%207/images', 'GET /api/ml/analyses/s1', 'GET /api/ml/analyses/s1'],
+  );
   assert.match(requests[0].headers['idempotency-key'], /^[0-9a-f]{32}$/);
   assert.equal(requests[0].headers.authorization, undefined);
   assert.equal(page.queryByRole('progressbar'), null);

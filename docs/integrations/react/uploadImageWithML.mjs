@@ -17,8 +17,8 @@ export class UploadError extends Error {
 
 /**
  * Resolves to { uploadResult, mlResult }; rejects with an UploadError, or with an AbortError once `signal` is aborted.
- * `onProgress` gets { phase: 'sending', share: 0..1 } and { phase: 'analysing' }. Give the same `key` again to go on with
- * an upload whose answer was lost; a new one, which is what you get without, for a new upload.
+ * `onProgress` gets { phase: 'sending', share: 0..1 } and { phase: 'analysing' }. Give the same `key` again to go on
+ * with an upload whose answer was lost; a new one, which is what you get without, for a new upload.
  */
 export async function uploadImageWithML(file, transformerId, options = {}) {
   const { uploader = 'unknown', threshold, onProgress = () => {}, signal, base = '', key = newKey() } = options;
@@ -29,7 +29,10 @@ export async function uploadImageWithML(file, transformerId, options = {}) {
   form.append('file', file, file.name ?? 'picture');
   const until = Date.now() + WHOLE_MS;
   const url = `${base}/api/transformers/${encodeURIComponent(transformerId)}/images`;
-  let answer = await insistently({ method: 'POST', url, form, headers: { 'Idempotency-Key': key }, onProgress, signal }, until);
+  let answer = await insistently(
+    { method: 'POST', url, form, headers: { 'Idempotency-Key': key }, onProgress, signal },
+    until,
+  );
   const { uploadResult, mlResult } = answer.body;
   if (answer.status !== 202) return { uploadResult, mlResult };
   const where = new URL(answer.location, answer.url).href;
@@ -62,7 +65,8 @@ async function insistently(request, until) {
 async function once(request) {
   const send = typeof XMLHttpRequest === 'undefined' ? byFetch : byXhr;
   const { status, url, header, text } = await send(request);
-  if (status === 0) throw new UploadError('NO_CONNECTION', 'There is no connection to the server.', { retryable: true });
+  if (status === 0)
+    throw new UploadError('NO_CONNECTION', 'There is no connection to the server.', { retryable: true });
   let body = null;
   try {
     body = JSON.parse(text);
@@ -85,7 +89,8 @@ function byXhr({ method, url, form, headers, onProgress, signal }) {
     xhr.timeout = ANSWER_MS;
     for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
     if (form) {
-      xhr.upload.onprogress = ({ loaded, total }) => onProgress({ phase: 'sending', share: total ? loaded / total : 0 });
+      xhr.upload.onprogress = ({ loaded, total }) =>
+        onProgress({ phase: 'sending', share: total ? loaded / total : 0 });
       xhr.upload.onload = () => onProgress({ phase: 'analysing' });
     }
     const abort = () => xhr.abort();
@@ -93,7 +98,12 @@ function byXhr({ method, url, form, headers, onProgress, signal }) {
     xhr.onabort = () => reject(signal.reason);
     xhr.onloadend = () => {
       signal?.removeEventListener('abort', abort);
-      resolve({ status: xhr.status, url: xhr.responseURL, header: (name) => xhr.getResponseHeader(name), text: xhr.responseText });
+      resolve({
+        status: xhr.status,
+        url: xhr.responseURL,
+        header: (name) => xhr.getResponseHeader(name),
+        text: xhr.responseText,
+      });
     };
     xhr.send(form);
   });
@@ -103,7 +113,12 @@ async function byFetch({ method, url, form, headers, onProgress, signal }) {
   const limit = AbortSignal.timeout(ANSWER_MS);
   if (form) onProgress({ phase: 'sending', share: 0 });
   try {
-    const response = await fetch(url, { method, body: form, headers, signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    const response = await fetch(url, {
+      method,
+      body: form,
+      headers,
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
     if (form) onProgress({ phase: 'analysing' });
     const text = await response.text();
     return { status: response.status, url: response.url, header: (name) => response.headers.get(name), text };

@@ -36,7 +36,7 @@ public class MLController {
             @PathVariable("transformerId") long transformerId,
             @RequestParam("file") MultipartFile file,
             @RequestParam(name = "imageType", defaultValue = "THERMAL") String imageType,
-            @RequestParam(name = "uploader", defaultValue = "unknown") String uploader,
+            @RequestParam(name = "uploader", defaultValue = "unknown") String uploader, // better: who is signed in
             @RequestParam(name = "threshold", required = false) Double threshold,
             @RequestHeader(name = "Idempotency-Key", required = false) String key) {
         String once = onceFor(transformerId, key);

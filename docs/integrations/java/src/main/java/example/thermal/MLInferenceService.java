@@ -9,7 +9,7 @@ import org.springframework.beans.factory.annotation.Value;
 import org.springframework.stereotype.Service;
 import org.springframework.web.multipart.MultipartFile;
 
-/** Thermograms to Scanmill and its words back, typed. The API key comes from the environment and never leaves this side. */
+/** Thermograms to Scanmill and its words back, typed. The API key comes from the environment and stays on this side. */
 @Service
 public class MLInferenceService {
     private final ScanmillClient scanmill;
@@ -20,7 +20,7 @@ public class MLInferenceService {
         this.scanmill = new ScanmillClient(url, key);
     }
 
-    /** A finished analysis, or one whose {@code ended()} is false: ask {@link #result} for it. {@code threshold} may be null. */
+    /** A finished analysis, or one that has not {@code ended()}: ask {@link #result}. The threshold may be null. */
     public MLInferenceResult processImage(
             MultipartFile file, boolean returnVisualizations, Double threshold, String idempotencyKey) {
         Map<String, String> fields = new LinkedHashMap<>();
@@ -54,16 +54,17 @@ public class MLInferenceService {
         }
     }
 
-    /** What the picture lacks is the browser's to hear; a wrong key, a bug or an absence is ours, under a code of its own. */
+    /** What the picture lacks is the browser's to hear; a wrong key or an absence is ours, under a code of its own. */
     private MLException refusal(ScanmillClient.Refused refused) {
         JsonNode problem = problem(refused.problem);
         String code = problem.path("code").asText("");
-        boolean again = problem.path("retryable").asBoolean(true) && problem.path("id").isNull(); // an ended scan stays as it is
+        boolean ended = !problem.path("id").isNull(); // under its key it stays so
+        boolean again = problem.path("retryable").asBoolean() && !ended;
         if (code.isEmpty()) {
-            return new MLException(503, "ML_BACKEND_AWAY", "The analysis service does not answer; try again.", true, refused);
+            return new MLException(503, "ML_BACKEND_AWAY", "The analysis service does not answer.", true, refused);
         }
         if (refused.status == 401 || refused.status == 403) {
-            return new MLException(502, "ML_BACKEND_REFUSES_US", "The analysis service is not set up here.", false, refused);
+            return new MLException(502, "ML_BACKEND_REFUSES_US", "The analysis is not set up here.", false, refused);
         }
         int status = refused.status < 500 ? refused.status : again ? 503 : 502;
         return new MLException(status, code, problem.path("detail").asText(), again, refused);

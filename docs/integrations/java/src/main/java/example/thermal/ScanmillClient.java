@@ -24,7 +24,7 @@ import java.util.concurrent.ThreadLocalRandom;
  */
 public final class ScanmillClient {
     static final Duration CONNECT = Duration.ofSeconds(5);
-    /** Scanmill holds an answer this long at most; it must be below SCANMILL_API_MAX_WAIT_S (30) and any proxy's limit. */
+    /** Scanmill holds an answer this long at most: below SCANMILL_API_MAX_WAIT_S (30) and the limit of any proxy. */
     static final Duration WAIT = Duration.ofSeconds(20);
     /** The wait, and time for a slow upload and for tries. The browser's own limit lies above it. */
     static final Duration WHOLE = Duration.ofSeconds(60);
@@ -70,7 +70,8 @@ public final class ScanmillClient {
             int status = response.statusCode();
             boolean busy = status == 429 || status == 502 || status == 503 || status == 504;
             boolean again = busy && response.headers().firstValue("Location").isEmpty();
-            String seconds = response.headers().firstValue("Retry-After").filter(text -> text.matches("\\d{1,4}")).orElse("0");
+            String seconds = response.headers().firstValue("Retry-After")
+                    .filter(t -> t.matches("\\d{1,4}")).orElse("0");
             return new Refused(status, response.body(), again, Duration.ofSeconds(Long.parseLong(seconds)), null);
         }
 
@@ -108,12 +109,14 @@ public final class ScanmillClient {
      * Analyses a thermogram: its end or, after WAIT, the id to ask for it by. The same idempotencyKey with the same
      * picture is the same analysis, however often it is sent.
      */
-    public Answer detect(Picture picture, Map<String, String> fields, String idempotencyKey) throws InterruptedException {
+    public Answer detect(Picture picture, Map<String, String> fields, String idempotencyKey)
+            throws InterruptedException {
         String boundary = "scanmill-" + UUID.randomUUID();
         return answer(send(attempt -> request("/api/v1/detect-anomaly")
                 .header("Content-Type", "multipart/form-data; boundary=" + boundary)
                 .header("Idempotency-Key", idempotencyKey)
-                .header("Prefer", attempt == 1 ? "wait=" + WAIT.toSeconds() : "respond-async") // waiting may be what is busy
+                // Waiting may be what Scanmill is too busy for.
+                .header("Prefer", attempt == 1 ? "wait=" + WAIT.toSeconds() : "respond-async")
                 .POST(form(boundary, picture, fields))));
     }
 
@@ -137,7 +140,8 @@ public final class ScanmillClient {
             Refused refused;
             try {
                 Duration left = Duration.ofNanos(Math.max(1, end - System.nanoTime()));
-                HttpResponse<String> response = http.send(each.request(attempt).timeout(left).build(), BodyHandlers.ofString());
+                HttpRequest request = each.request(attempt).timeout(left).build();
+                HttpResponse<String> response = http.send(request, BodyHandlers.ofString());
                 if (response.statusCode() < 300) {
                     return response;
                 }
@@ -161,7 +165,8 @@ public final class ScanmillClient {
     private static BodyPublisher form(String boundary, Picture picture, Map<String, String> fields) {
         StringBuilder head = new StringBuilder();
         fields.forEach((name, value) -> head.append("--").append(boundary)
-                .append("\r\nContent-Disposition: form-data; name=\"").append(name).append("\"\r\n\r\n").append(value).append("\r\n"));
+                .append("\r\nContent-Disposition: form-data; name=\"").append(name).append("\"\r\n\r\n")
+                .append(value).append("\r\n"));
         head.append("--").append(boundary).append("\r\nContent-Disposition: form-data; name=\"file\"; filename=\"")
                 .append(quoted(picture.name())).append("\"\r\nContent-Type: application/octet-stream\r\n\r\n");
         byte[] before = head.toString().getBytes(StandardCharsets.UTF_8);
@@ -191,12 +196,14 @@ public final class ScanmillClient {
 
     /** {@code java ScanmillClient.java hot.png}, with SCANMILL_API_URL and SCANMILL_API_KEY in the environment. */
     public static void main(String[] arguments) throws Exception {
-        ScanmillClient client = new ScanmillClient(System.getenv("SCANMILL_API_URL"), System.getenv("SCANMILL_API_KEY"));
+        Map<String, String> set = System.getenv();
+        ScanmillClient client = new ScanmillClient(set.get("SCANMILL_API_URL"), set.get("SCANMILL_API_KEY"));
         if (!client.healthy()) {
             System.err.println("no worker with models answers");
         }
         try {
-            System.out.println(client.detect(Picture.of(Path.of(arguments[0])), Map.of(), UUID.randomUUID().toString()).json());
+            Picture picture = Picture.of(Path.of(arguments[0]));
+            System.out.println(client.detect(picture, Map.of(), UUID.randomUUID().toString()).json());
         } catch (Refused refused) {
             System.err.println(refused.getMessage());
             System.exit(1);

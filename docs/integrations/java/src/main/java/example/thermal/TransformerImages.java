@@ -12,7 +12,8 @@ public class TransformerImages {
     private final Map<String, Map<String, Object>> rows = new ConcurrentHashMap<>();
     private final AtomicLong ids = new AtomicLong();
 
-    public Map<String, Object> store(long transformerId, String imageType, String uploader, MultipartFile file, String key) {
+    public Map<String, Object> store(
+            long transformerId, String imageType, String uploader, MultipartFile file, String key) {
         return rows.computeIfAbsent(key, unused -> Map.of(
                 "id", ids.incrementAndGet(),
                 "transformerId", transformerId,
