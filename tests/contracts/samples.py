@@ -23,20 +23,19 @@ from tests.contracts.kennel import Kennel
 from tests.house.tree import ROOT
 
 SAMPLES = ROOT / "docs" / "integrations"
-CLIENT = SAMPLES / "java/src/main/java/example/thermal/ScanmillClient.java"
 COMMANDS: dict[str, list[str]] = {
     "python": [sys.executable, str(SAMPLES / "python" / "thermal.py"), "detect"],
     "curl": ["bash", str(SAMPLES / "curl" / "thermal.sh"), "detect"],
-    "java": ["java", str(CLIENT)],
+    "java": ["java", str(SAMPLES / "java/src/main/java/example/thermal/ScanmillClient.java")],
 }
 """How each sends one picture."""
 
 
-def run(command: list[str], kennel: Kennel, url: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], kennel: Kennel, url: str = "") -> subprocess.CompletedProcess[str]:
     """A sample's command, with Scanmill's address (or another one) and key in its environment."""
     access = {"SCANMILL_API_URL": url or kennel.stack.url, "SCANMILL_API_KEY": kennel.key}
     return subprocess.run(
-        command, env={**os.environ, **access, **settings}, capture_output=True, text=True, check=False, timeout=120
+        command, env={**os.environ, **access}, capture_output=True, text=True, check=False, timeout=120
     )
 
 
