@@ -12,7 +12,7 @@ BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 SERVICES := $(wildcard tests/e2e tests/faults)
 ALONE := $(wildcard tests/e2e/test_promotion.py tests/faults/test_fairness.py tests/faults/test_promises.py)
 
-.PHONY: help demo cats-report up flower models-report test lint fmt unit services faults deep acceptance soak bench docs rows lock clean
+.PHONY: help demo cats-report up flower models-report test lint fmt unit services faults deep acceptance integrations soak bench docs rows lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ deep: .venv/.test-ready ## What takes minutes and breaks nothing: whole training
 
 acceptance: .venv/.test-ready ## 200 real photographs with planted trouble, counted to the last line (needs ../shared/training)
 	$(BIN)/pytest tests/e2e/test_acceptance.py -m "slow or not slow" $(ARGS)
+
+integrations: .venv/.test-ready ## Build and run the samples of docs/integrations (needs a JDK, Maven, Node, npm)
+	docs/integrations/check.sh
+	$(BIN)/pytest tests/contracts/test_flarenet.py -m "slow or not slow" -k "sample or busy or browser" $(ARGS)
 
 soak: .venv/.test-ready ## Random faults for MINUTES (60), then every promise checked
 	SOAK_MINUTES=$(or $(MINUTES),60) $(BIN)/pytest tests/faults -m soak --timeout 0 $(ARGS)

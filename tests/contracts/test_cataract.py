@@ -79,6 +79,7 @@ def stages(clinic: Kennel, told: dict[str, Any]) -> dict[str, tuple[str, str | N
     return {stage["name"]: (stage["state"], stage["code"]) for stage in clinic.scan(told)["stages"]}
 
 
+@pytest.mark.row("S3.1", "S3.3", "S3.4", "S3.28", "S3.34")
 def test_a_sure_answer_stands_and_the_strong_model_is_spared(clinic: Kennel) -> None:
     told = shaped(asked(clinic, "/predict_ensemble", sure_eye()))
     assert (told["prediction"], told["policy"], told["model_used"]) == ("normal", "cascade", "lgbm")
@@ -88,6 +89,7 @@ def test_a_sure_answer_stands_and_the_strong_model_is_spared(clinic: Kennel) -> 
     assert told["status"] == "succeeded" and told["stage_ms"].keys() == set(CATARACT.by_name)
 
 
+@pytest.mark.row("S3.4", "S3.28")
 def test_an_unsure_one_is_the_strong_model_s_with_its_map(clinic: Kennel) -> None:
     told = shaped(asked(clinic, "/predict_ensemble", unsure_eye()))
     assert (told["path"], told["model_used"], told["spared"]) == (["lgbm", "clip"], "clip", [])
@@ -99,6 +101,7 @@ def test_an_unsure_one_is_the_strong_model_s_with_its_map(clinic: Kennel) -> Non
         assert Image.open(io.BytesIO(found.content)).format == "JPEG"
 
 
+@pytest.mark.row("S3.12", "S3.26", "S3.27")
 @pytest.mark.parametrize("picture", [sure_eye(), unsure_eye()], ids=["sure", "unsure"])
 @pytest.mark.parametrize(
     ("path", "options", "used", "off"),
@@ -116,6 +119,7 @@ def test_one_model_alone_says_what_it_says_without_a_service(
     assert {key: told[key] for key in expected} == expected
 
 
+@pytest.mark.row("S3.28")
 def test_either_name_of_the_form_s_field_is_taken_and_no_other(clinic: Kennel) -> None:
     answers = [shaped(asked(clinic, "/predict_ensemble", sure_eye(), name)) for name in ("image", "file")]
     assert answers[0]["probabilities"] == answers[1]["probabilities"]
@@ -123,6 +127,7 @@ def test_either_name_of_the_form_s_field_is_taken_and_no_other(clinic: Kennel) -
     assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_FIELD")
 
 
+@pytest.mark.row("S3.2")
 @pytest.mark.parametrize("path", ["/predict_lgbm", "/predict_clip", "/predict_ensemble"])
 def test_what_is_no_eye_is_rejected_and_nothing_is_predicted(clinic: Kennel, path: str) -> None:
     answer = asked(clinic, path, photos.not_a_cat())
@@ -144,6 +149,7 @@ def test_a_bad_picture_is_a_problem_with_a_code(clinic: Kennel, content: bytes, 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.row("S3.22")
 def test_who_does_not_wait_polls(clinic: Kennel) -> None:
     told = shaped(
         asked(clinic, "/predict_ensemble", eye(229, 90, 40, 26), Prefer="respond-async"), "CataractPending", 202
@@ -152,6 +158,7 @@ def test_who_does_not_wait_polls(clinic: Kennel) -> None:
     assert shaped(clinic.http.get(told["poll_url"]))["scan_id"] == told["scan_id"]
 
 
+@pytest.mark.row("S3.29")
 def test_many_at_once_are_one_batch_with_a_line_each(clinic: Kennel) -> None:
     pictures = {"a.png": sure_eye(), "b.png": unsure_eye(), "c.jpg": photos.not_a_cat(), "d.png": b"no picture"}
     sent = [("images", (name, content)) for name, content in pictures.items()]
@@ -173,12 +180,14 @@ def test_many_at_once_are_one_batch_with_a_line_each(clinic: Kennel) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
 
 
+@pytest.mark.row("S3.29")
 def test_a_batch_needs_pictures(clinic: Kennel) -> None:
     assert clinic.http.post("/predict_batch", json={}).json()["code"] == "UNSUPPORTED_CONTENT_TYPE"
     many = [("images", (f"{n}.png", b"x")) for n in range(21)]
     assert clinic.http.post("/predict_batch", files=many).json()["code"] == "TOO_MANY_PARTS"
 
 
+@pytest.mark.row("S3.33")
 def test_the_system_says_its_policy_and_models(clinic: Kennel) -> None:
     told = shaped(clinic.http.get("/system_info"), "CataractSystem")
     assert (told["policy"]["policy"], told["policy"]["low"], told["policy"]["high"]) == ("cascade", 0.0392, 0.9608)

@@ -44,6 +44,7 @@ def report(runs: dict[str, RunRecord]) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------------------------------------- policies
+@pytest.mark.row("S3.4", "S3.40")
 @pytest.mark.parametrize(
     ("settings", "path", "by"),
     [

@@ -6,6 +6,8 @@ What is odd in the pictures, and where, is known: they are made up (``tests/ther
 from __future__ import annotations
 
 import io
+import runpy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from api.flarenet.operations import FLARENET_SCHEMAS
 from api.schemas import SCHEMAS
@@ -23,14 +26,18 @@ from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from pipeline.compare import iou
 from pipeline.contracts import System
 from tests import thermal_pack
+from tests.contracts import samples
 from tests.contracts.kennel import Kennel, open_kennel
-from tests.stack import until
+from tests.servers.receiver import receiving
+from tests.stack import free_port, until
 from tests.thermograms import thermogram
 
 pytestmark = pytest.mark.timeout(300)
+row = pytest.mark.row
 
 DETECT, BATCH, INFO = "/api/v1/detect-anomaly", "/api/v1/batch-detect", "/api/v1/model-info"
 PAGE = "https://grid.example.com"
+HOOK = free_port()
 UNSEEN = 2000
 """Numbers of pictures from here on are in no memory."""
 
@@ -52,6 +59,7 @@ def substation(
         SCANMILL_API_MAX_WAIT_S="60",
         SCANMILL_API_CORS_ORIGINS=f"{PAGE},http://localhost:3000",
         SCANMILL_MODEL_PACKS=f"{pack},starter",
+        SCANMILL_WEBHOOK_ALLOW=f"127.0.0.1:{HOOK}",
     ) as made:
         yield made
 
@@ -73,6 +81,7 @@ def rows_of(box: tuple[float, float, float, float]) -> dict[str, float]:
 
 
 # -------------------------------------------------------------------------------------------------- what is found
+@row("S4.1", "S4.3", "S4.8", "S4.11", "S4.22")
 @pytest.mark.parametrize("number", range(4))
 def test_a_planted_hot_spot_is_found_where_it_is(substation: Kennel, number: int) -> None:
     told = detected(substation, number, hot=True)
@@ -83,6 +92,7 @@ def test_a_planted_hot_spot_is_found_where_it_is(substation: Kennel, number: int
     assert spot is not None and iou(box, rows_of(spot)) > 0.5
 
 
+@row("S4.8", "S4.19")
 def test_normal_pictures_that_it_never_saw_are_normal(substation: Kennel) -> None:
     """Of twelve two may be above the limit, which by its definition one in twenty is: the next test counts."""
     told = [detected(substation, number) for number in range(12)]
@@ -91,6 +101,7 @@ def test_normal_pictures_that_it_never_saw_are_normal(substation: Kennel) -> Non
     assert all(each["bounding_boxes"] == [] for each in told if each["classification"] == "Normal")
 
 
+@row("S4.7")
 def test_one_in_twenty_normal_pictures_is_above_the_limit_as_the_scale_says(pack: Path) -> None:
     model = thermal_pack.room(pack).load("thermal_patchcore")
     scale = model.scale("score")  # type: ignore[attr-defined]  # of its family
@@ -100,6 +111,7 @@ def test_one_in_twenty_normal_pictures_is_above_the_limit_as_the_scale_says(pack
     assert np.mean(np.array(scores) < 0.3) >= 0.8
 
 
+@row("S4.6", "S4.7", "S4.10")
 def test_the_threshold_is_the_caller_s_and_bands_are_not(substation: Kennel) -> None:
     plain = detected(substation, 20)
     score = plain["anomaly_score"]
@@ -109,6 +121,7 @@ def test_the_threshold_is_the_caller_s_and_bands_are_not(substation: Kennel) -> 
     assert not detected(substation, 20, threshold=score + 0.001)["is_anomalous"]
 
 
+@row("S4.6")
 @pytest.mark.parametrize("threshold", ["1.5", "-0.1", "nan", "high"])
 def test_a_threshold_that_is_none_is_refused(substation: Kennel, threshold: str) -> None:
     answer = substation.ask(DETECT, thermogram(UNSEEN).png, threshold=threshold)
@@ -116,6 +129,7 @@ def test_a_threshold_that_is_none_is_refused(substation: Kennel, threshold: str)
     assert "classification" not in answer.json()
 
 
+@row("S4.6")
 def test_a_jpeg_says_nearly_what_a_png_says(substation: Kennel) -> None:
     picture = thermogram(UNSEEN + 1, hot=True)
     file = io.BytesIO()
@@ -135,6 +149,7 @@ def test_what_the_memory_knows_nothing_of_is_said_to_be_unfamiliar(substation: K
     assert substation.scan(told)["report"]["findings"]["anomaly"]["needs_review"]
 
 
+@row("S4.13")
 def test_the_answer_names_the_memory_and_its_scale(substation: Kennel) -> None:
     told = detected(substation, 70, hot=True)
     assert told["model_version"] == told["model"]["version"] == "1" and told["model"]["runtime"] == "onnx"
@@ -145,6 +160,7 @@ def test_the_answer_names_the_memory_and_its_scale(substation: Kennel) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- the pictures
+@row("S4.12")
 def test_pictures_come_by_links_that_are_signed(substation: Kennel) -> None:
     told = detected(substation, 0, hot=True)
     sizes = {}
@@ -162,6 +178,7 @@ def test_pictures_come_by_links_that_are_signed(substation: Kennel) -> None:
     assert set(np.unique(mask)) == {0, 255} and mask[y, x] == 255 and mask[5, 5] == 0
 
 
+@row("S4.6", "S4.12")
 def test_pictures_can_be_left_out(substation: Kennel) -> None:
     told = detected(substation, 30, hot=True, return_visualizations=False)
     assert set(told["visualizations"].values()) == {None}
@@ -169,6 +186,7 @@ def test_pictures_can_be_left_out(substation: Kennel) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- the calls
+@row("S4.3")
 def test_who_does_not_wait_polls_and_the_threshold_is_kept(substation: Kennel) -> None:
     answer = substation.ask(DETECT, thermogram(UNSEEN + 40).png, "respond-async", threshold=0.0)
     told = shaped(answer, "FlarenetPending", 202)
@@ -177,6 +195,7 @@ def test_who_does_not_wait_polls_and_the_threshold_is_kept(substation: Kennel) -
     assert found["scan_id"] == told["scan_id"] and found["is_anomalous"] and found["threshold"] == 0.0
 
 
+@row("S4.3")
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [
@@ -193,6 +212,7 @@ def test_a_bad_picture_is_a_problem_and_never_normal(
     assert not {"classification", "anomaly_score"} & answer.json().keys()
 
 
+@row("S4.14")
 def test_a_batch_has_a_line_for_every_picture_and_counts_that_add_up(substation: Kennel) -> None:
     contents = [thermogram(UNSEEN + 50 + n, hot=n < 2).png for n in range(4)]
     names = ["a.png", "a.png", "b.png", "c.png"]
@@ -213,12 +233,14 @@ def test_a_batch_has_a_line_for_every_picture_and_counts_that_add_up(substation:
     assert told["summary"]["average_processing_time"] > 0
 
 
+@row("S4.14")
 def test_a_batch_is_bounded_and_needs_a_picture(substation: Kennel) -> None:
     many = [("files[]", (f"{n}.png", thermogram(1).png)) for n in range(21)]
     assert substation.http.post(BATCH, files=many).json()["code"] == "TOO_MANY_PARTS"
     assert substation.http.post(BATCH, files={"file": ("a.png", thermogram(1).png)}).json()["code"] == "INVALID_FIELD"
 
 
+@row("S4.14")
 def test_a_repeated_batch_is_the_same_and_another_under_its_key_is_a_conflict(substation: Kennel) -> None:
     headers = {"Idempotency-Key": "thermal-1"}
 
@@ -231,6 +253,7 @@ def test_a_repeated_batch_is_the_same_and_another_under_its_key_is_a_conflict(su
     assert sent(61).json()["code"] == "IDEMPOTENCY_CONFLICT"
 
 
+@row("S4.15", "S4.45")
 def test_model_info_says_what_is_known_and_makes_up_no_accuracy(substation: Kennel) -> None:
     told = shaped(substation.http.get(INFO), "FlarenetModel")
     assert (told["model_type"], told["name"], told["version"]) == ("PatchCore", "thermal_patchcore", "1")
@@ -240,7 +263,96 @@ def test_model_info_says_what_is_known_and_makes_up_no_accuracy(substation: Kenn
     assert told["digest"] == detected(substation, 0)["model"]["digest"]
 
 
+# ------------------------------------------------------------------------------------ the samples of docs/integrations
+@pytest.fixture(scope="module")
+def pictures(server_folder: Path) -> Path:
+    folder = server_folder / "pictures"
+    folder.mkdir()
+    for name, number in (("hot.png", 0), ("busy.png", 80), ("slow.png", 81), ('odd "name";,.png', 82)):
+        (folder / name).write_bytes(thermogram(UNSEEN + number, hot=True).png)
+    (folder / "broken.png").write_bytes(thermogram(1).png[:20_000])
+    for name in ("proxy.png", "cancelled.png"):
+        shutil.copy(folder / "hot.png", folder / name)
+    return folder
+
+
+@row("S4.39")
+@pytest.mark.parametrize("sample", ["python", "curl"])
+def test_a_sample_says_what_the_call_says(substation: Kennel, pictures: Path, sample: str) -> None:
+    *program, _ = samples.COMMANDS[sample]
+    assert samples.told(samples.run([*program, "health"], substation))["models_loaded"] is True
+    for name in ("hot.png", 'odd "name";,.png'):
+        found = samples.told(samples.run([*program, "detect", str(pictures / name)], substation))
+        asked = shaped(substation.ask(DETECT, (pictures / name).read_bytes()))
+        assert (found["classification"], found["bounding_boxes"]) == ("Faulty", asked["bounding_boxes"])
+    names = [str(pictures / name) for name in ("hot.png", "broken.png", "busy.png")]
+    batch = samples.told(samples.run([*program, "batch", *names], substation))
+    assert [line.get("code") for line in batch["results"]] == [None, "TRUNCATED_IMAGE", None]
+    assert batch["summary"]["counts"] | {"Faulty": 2, "without_answer": 1} == batch["summary"]["counts"]
+    refused = samples.run([*program, "detect", str(pictures / "broken.png")], substation)
+    assert refused.returncode == 1 and "TRUNCATED_IMAGE" in refused.stdout + refused.stderr
+
+
+needs_java = pytest.mark.skipif(not shutil.which("javac"), reason="no JDK here to run the sample with")
+
+
+@row("S4.34", "S4.35", "S4.39")
+@pytest.mark.parametrize("sample", ["python", "curl", pytest.param("java", marks=[pytest.mark.slow, needs_java])])
+def test_a_busy_service_and_a_lost_answer_make_one_scan(substation: Kennel, tmp_path: Path, sample: str) -> None:
+    picture = tmp_path / "own.png"
+    picture.write_bytes(thermogram(UNSEEN + 90 + len(sample), hot=True).png)
+    before = submitted(substation)
+    with samples.bad_line(substation) as url:
+        told = samples.told(samples.run([*samples.COMMANDS[sample], str(picture)], substation, url))
+    assert told["classification"] == "Faulty" and submitted(substation) == before + 1
+
+
+def submitted(substation: Kennel) -> int:
+    return int(substation.http.get("/v1/system").json()["scans"]["submitted"])
+
+
+@row("S4.2", "S4.17", "S4.36")
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node here to run the browser's function with")
+def test_the_browser_s_function_posts_once_without_a_key_and_looks_again(substation: Kennel, pictures: Path) -> None:
+    names = ["hot.png", "slow.png", "busy.png", "broken.png", "proxy.png", "cancelled.png"]
+    with samples.java_side(substation) as side:
+        hot, slow, busy, *failed = samples.uploaded(side.url, *(pictures / name for name in names))
+    for told in (hot, slow, busy):
+        assert told["mlResult"]["classification"] == "Faulty"
+        assert told["uploadResult"] == {"transformerId": 7, "imageType": "THERMAL", "uploader": "ann"}
+    assert hot["phases"] == ["sending", "analysing"]
+    assert [each["error"].get("code") for each in failed] == ["TRUNCATED_IMAGE", "UNEXPECTED_ANSWER", 20]
+    assert [each["error"]["name"] for each in failed] == ["UploadError", "UploadError", "AbortError"]
+    assert side.secrets == [] and side.looks >= 1
+    assert [name for _, name in side.uploads] == [
+        "hot.png",
+        "slow.png",
+        "busy.png",
+        "busy.png",
+        "broken.png",
+        "proxy.png",
+    ]
+    keys = [key for key, _ in side.uploads]
+    assert None not in keys and keys[2] == keys[3] and len(set(keys)) == 5
+
+
+@row("S4.39")
+def test_the_sample_believes_scanmill_s_webhooks_only(substation: Kennel) -> None:
+    thermal = runpy.run_path(str(samples.SAMPLES / "python" / "thermal.py"))
+    with receiving(port=HOOK) as receiver:
+        made = substation.http.post("/v1/webhooks", json={"url": f"http://127.0.0.1:{HOOK}/", "events": ["scan.*"]})
+        told = detected(substation, 99)
+        until(lambda: bool(receiver.messages), 30, substation.stack.last_words)
+        substation.http.delete(f"/v1/webhooks/{made.json()['id']}")
+    message = receiver.messages[0]
+    event = thermal["event_of"](message.body, message.headers, made.json()["secret"])
+    assert (event["type"], event["data"]["id"]) == ("scan.succeeded", told["scan_id"])
+    with pytest.raises(WebhookVerificationError):
+        thermal["event_of"](message.body + b" ", message.headers, made.json()["secret"])
+
+
 # ------------------------------------------------------------------------------------------- browsers, and the house
+@row("S4.3", "S4.49")
 def test_a_listed_page_may_call_and_no_other(substation: Kennel) -> None:
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     asked = httpx.options(substation.stack.url + DETECT, headers={**asks, "Origin": PAGE})
@@ -255,6 +367,7 @@ def test_a_listed_page_may_call_and_no_other(substation: Kennel) -> None:
     assert httpx.post(substation.stack.url + DETECT, headers={"Origin": PAGE}).status_code == 401
 
 
+@row("S4.46")
 def test_without_a_memory_thermal_is_not_offered_and_says_so(
     postgres: EmbeddedPostgres, redis_server: EmbeddedRedis, template_database: str, server_folder: Path
 ) -> None:

@@ -78,7 +78,7 @@ def fetched(kennel: Kennel, url: str) -> bytes:
 
 
 # ------------------------------------------------------------------------------------------------------- the calls
-@row("S0.30")
+@row("S0.30", "S3.25", "S4.5")
 def test_health(kennel: Kennel) -> None:
     until(lambda: kennel.http.get("/health").json()["models_loaded"] is True, 60)
     told = kennel.http.get("/health").json()
@@ -315,7 +315,7 @@ def test_the_words_are_the_systems() -> None:
 
 
 # ------------------------------------------------------------------------------------------------ figures and logs
-@row("S0.86", "S0.87")
+@row("S0.86", "S0.87", "S3.45", "S4.51")
 def test_figures(kennel: Kennel, cat: dict[str, Any]) -> None:
     api = samples(kennel.stack.url)
     assert api["predictions_total", frozenset({"partial"})] >= 1
@@ -336,7 +336,7 @@ def samples(url: str) -> dict[tuple[str, frozenset[str]], float]:
     }
 
 
-@row("S0.85")
+@row("S0.85", "S3.45", "S4.50", "S4.51")
 def test_logs_are_json_with_scan_stage_and_attempt(kennel: Kennel, cat: dict[str, Any]) -> None:
     lines = [json.loads(line) for line in kennel.stack.log("worker").read_text().splitlines() if line.startswith("{")]
     told = [line for line in lines if line.get("scan") == cat["scan_id"]]

@@ -54,7 +54,7 @@ def test_who_may_only_read_may_not_ask(api: Api) -> None:
     assert ask(api, token="a scans:read").status_code == 403
 
 
-@row("S0.30")
+@row("S0.30", "S3.25", "S4.5")
 def test_health_does_not_claim_models_that_nobody_runs(api: Api) -> None:
     told = api.call("GET", "/health", None).json
     assert (told["status"], told["models_loaded"]) == ("healthy", False)

@@ -106,6 +106,7 @@ def report(folder: Path, pack: Path, fault: Break | None) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.row("S4.46")
 @pytest.mark.parametrize("fault", CODES)
 def test_a_broken_memory_has_no_score_no_band_and_no_picture(tmp_path: Path, pack: Path, fault: Break) -> None:
     told = report(tmp_path, pack, fault)

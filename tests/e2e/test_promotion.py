@@ -144,6 +144,7 @@ def _named(value: Any) -> Iterator[dict[str, Any]]:
             yield from _named(each)
 
 
+@pytest.mark.row("S3.44")
 def test_versions_change_under_load_and_no_scan_notices(stack: Stack) -> None:
     new = registered(stack)
     with stack.database.begin() as connection:

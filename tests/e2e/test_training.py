@@ -91,6 +91,7 @@ def academy(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Acade
         yield made
 
 
+@pytest.mark.row("S3.18")
 def test_from_asking_to_a_registered_version(academy: Academy, tmp_path: Path) -> None:
     recipes = {each["name"]: each["about"] for each in academy.said("training", "recipes")}
     assert recipes["landmarks"].startswith("Six points on a cat's head crop")

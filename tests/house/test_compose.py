@@ -44,6 +44,7 @@ def test_it_is_valid_by_the_compose_specification() -> None:
     assert not validator.is_valid({**COMPOSE, "services": {"api": {"imagine": "x"}}})
 
 
+@pytest.mark.row("S3.54", "S4.29")
 def test_every_part_is_there() -> None:
     parts = {"postgres", "redis", "s3", "migrate", "api", "control", "worker-cpu", "worker-gpu0", "trainer", "flower"}
     assert parts <= set(SERVICES)

@@ -59,7 +59,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving(reply: Reply | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+def receiving(reply: Reply | None = None, tls: ssl.SSLContext | None = None, *, port: int = 0) -> Iterator[Receiver]:
     """A receiver that runs until the end of the block; 204 to everything unless told otherwise."""
     receiver = Receiver(reply) if reply else Receiver()
 
@@ -76,7 +76,7 @@ def receiving(reply: Reply | None = None, tls: ssl.SSLContext | None = None) -> 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing on the test's output."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as http:
         if tls is not None:
             http.socket = tls.wrap_socket(http.socket, server_side=True)
         http.daemon_threads = True

@@ -45,6 +45,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(build("train"), ["train", "tiny", *words, "--json"])
 
 
+@pytest.mark.row("S3.35")
 def test_it_trains_and_says_what_came_of_it(data: Path, out: Path) -> None:
     act(data)
     done = run("--data", str(data), "--out", str(out))

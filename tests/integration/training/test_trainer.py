@@ -139,6 +139,7 @@ def children(word: str) -> list[int]:
     return found
 
 
+@pytest.mark.row("S3.20")
 def test_a_run_is_trained_and_what_it_leaves_is_stored(school: School) -> None:
     asked = school.submit(export={"weights": "w", "a.checkpoint": "x"})
     trainer = school.trainer()

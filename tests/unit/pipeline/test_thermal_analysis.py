@@ -20,6 +20,7 @@ def report(score: float = 0.45, confidence: float = 0.5) -> dict[str, Any]:
     return {"anomaly": anomaly, "stages": stages, "warnings": []}
 
 
+@pytest.mark.row("S4.10")
 @pytest.mark.parametrize(("threshold", "anomalous"), [(None, False), (0.45, True), (0.46, False), (0.0, True)])
 def test_the_threshold_decides_one_thing_and_leaves_the_band(threshold: float | None, anomalous: bool) -> None:
     told = analysis(report(), threshold)
@@ -27,6 +28,7 @@ def test_the_threshold_decides_one_thing_and_leaves_the_band(threshold: float | 
     assert told["threshold"] == (0.5 if threshold is None else threshold)
 
 
+@pytest.mark.row("S4.9")
 @pytest.mark.parametrize(
     ("confidence", "word"), [(0.0, "Low"), (0.19, "Low"), (0.2, "Medium"), (0.49, "Medium"), (0.5, "High"), (1.0, "High")]
 )  # fmt: skip
@@ -35,12 +37,14 @@ def test_the_word_comes_from_the_number(confidence: float, word: str) -> None:
     assert (told["confidence"], told["confidence_score"]) == (word, confidence)
 
 
+@pytest.mark.row("S4.11")
 def test_boxes_have_the_seed_s_fields() -> None:
     assert [set(box) for box in analysis(report())["bounding_boxes"]] == [
         {"x", "y", "width", "height", "confidence", "type"}
     ]
 
 
+@pytest.mark.row("S4.14")
 def test_counts_add_up_to_every_picture() -> None:
     classes = ["Normal", "Faulty", "Faulty", "Potential", "Overloway", None, None, None]
     told = summary(classes, [True] * 6 + [False] * 2)

@@ -40,6 +40,7 @@ def sets(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.row("S3.8")
 def test_no_group_is_on_two_sides(sets: Path) -> None:
     parts = defaultdict(set)
     for picture in data.everything(sets, ("cat_face_landmarks_pseudo", "people_ccp")):
@@ -72,6 +73,7 @@ def test_the_side_of_a_group_is_pinned() -> None:
     assert [data.part_of(f"cats_dogs/{n}.jpg") for n in range(3)] == ["validation", "test", "train"]
 
 
+@pytest.mark.row("S3.9")
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "no.jpg"
     file.write_bytes(b"not a picture")

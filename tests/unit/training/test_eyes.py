@@ -27,6 +27,7 @@ def eye(size: tuple[int, int] = (60, 90)) -> np.ndarray:
     return image
 
 
+@pytest.mark.row("S3.8")
 def test_all_pictures_of_one_original_size_are_on_one_side() -> None:
     rows = [{"file": f"{k}.jpg", "orig_name": f"{k}.jpg", "group": "1024x615"} for k in range(9)]
     assert {group_of(eyes.CATARACT, row) for row in rows} == {"human_eye_cataract/1024x615"}

@@ -91,6 +91,7 @@ BAD: dict[str, tuple[Callable[[Path], object], type[RequestError], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.row("S3.9")
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_wrong_with_folders_is_said(tmp_path: Path, case: str) -> None:
     spoil, error, words = BAD[case]
@@ -111,6 +112,7 @@ TABLES: dict[str, tuple[Callable[[Path], object], type[RequestError], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.row("S3.9")
 @pytest.mark.parametrize("case", TABLES)
 def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, case: str) -> None:
     spoil, error, words = TABLES[case]

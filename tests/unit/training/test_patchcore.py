@@ -106,6 +106,7 @@ def test_the_onnx_form_says_the_same() -> None:
     assert score == pytest.approx(found, abs=1e-3)
 
 
+@pytest.mark.row("S4.24")
 def test_a_folder_of_pictures_is_remembered(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     for number in range(6):

@@ -34,6 +34,7 @@ def test_the_plan_follows_the_settings(settings: dict[str, object], expected: li
     assert plan(WorkerSettings(**settings)) == expected  # type: ignore[arg-type]
 
 
+@pytest.mark.row("S4.47")
 def test_a_gpu_that_is_not_there_is_refused_and_says_what_to_do() -> None:
     require_gpus([])
     with pytest.raises(NoGpu, match=r"no GPU \[97\].*--allow-cpu"):

@@ -39,6 +39,7 @@ def room(tmp_path: Path) -> ModelRoom:
     return ModelRoom([read_manifest(tiny.cat_pack(tmp_path / "tiny"), "tiny")])
 
 
+@pytest.mark.row("S4.48")
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

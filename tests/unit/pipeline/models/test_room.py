@@ -33,6 +33,7 @@ def weights(pack: Path, name: str = "cat_validator") -> Path:
     return pack / read_manifest(pack / "manifest.toml", "tiny")[name].file
 
 
+@pytest.mark.row("S3.44")
 def test_a_model_is_loaded_once_per_digest(pack: Path) -> None:
     room = opened(pack)
     first = room.load("cat_validator")
@@ -69,6 +70,7 @@ def test_a_name_or_digest_that_no_pack_has_is_unavailable(pack: Path) -> None:
         room.load("cat_validator", "0" * 64)
 
 
+@pytest.mark.row("S4.46")
 def test_a_missing_file_is_unavailable_until_it_is_there(pack: Path) -> None:
     room, file = opened(pack), weights(pack)
     content = file.read_bytes()
@@ -178,6 +180,7 @@ def test_opening_by_settings(pack: Path) -> None:
             ModelRoom.open(ModelSettings(root=pack.parent, packs=packs))
 
 
+@pytest.mark.row("S4.47")
 def test_cuda_is_refused_clearly_where_there_is_none(pack: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():

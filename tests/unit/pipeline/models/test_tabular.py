@@ -53,6 +53,7 @@ def vectors(count: int) -> list[Any]:
     return list(np.random.default_rng(2).uniform(0, 1, (count, 3)))
 
 
+@pytest.mark.row("S3.12")
 def test_probabilities_are_lightgbm_s_own(model: Model[Any], tmp_path: Path) -> None:
     booster = lightgbm.Booster(model_file=str(tmp_path / "trees.txt"))
     given = vectors(20)

@@ -24,6 +24,7 @@ def chosen(policy: Policy, answer: Need) -> Any:
     return run(stage, [item(decode_image=PICTURE, classify_fast=answer)])[0]
 
 
+@pytest.mark.row("S3.4")
 @pytest.mark.parametrize(
     ("chance", "ask"),
     [(0.0, False), (0.199999, False), (0.2, True), (0.5, True), (0.7, True), (0.700001, False), (1.0, False)],
@@ -33,6 +34,7 @@ def test_the_cascade_asks_inside_the_band_ends_included(chance: float, ask: bool
     assert told == {"policy": "cascade", "ask": ask, "band": {"low": 0.2, "high": 0.7}, "probability": chance}
 
 
+@pytest.mark.row("S3.28")
 @pytest.mark.parametrize(("policy", "ask"), [("fast", False), ("strong", True), ("ensemble", True)])
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
 def test_the_others_ask_always_or_never(policy: Policy, ask: bool, chance: float) -> None:

@@ -31,6 +31,7 @@ def decided(policy: str | Need, fast: Need, strong: Need, weights: tuple[float, 
     )[0]
 
 
+@pytest.mark.row("S3.4")
 @pytest.mark.parametrize(
     ("policy", "fast", "strong", "chance", "by", "path"),
     [
@@ -59,6 +60,7 @@ def test_what_was_saved_and_the_band_are_told() -> None:
     assert decided("cascade", says(0.5), says(0.9)).data["spared"] == []
 
 
+@pytest.mark.row("S3.28")
 def test_an_ensemble_weighs_as_it_is_told() -> None:
     told = decided("ensemble", says(1.0), says(0.0), (3, 1)).data
     assert told["probabilities"] == {"normal": 0.25, "cataract": 0.75}

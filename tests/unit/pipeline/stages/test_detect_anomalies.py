@@ -57,6 +57,7 @@ def flat(score: float) -> Any:
     return np.full((28, 28, 3), round(score * 255), np.uint8)
 
 
+@pytest.mark.row("S4.7")
 def test_typical_and_limit_become_what_they_should(model: Any) -> None:
     typical, limit = judged(model, flat(76.5 / 255), flat(127.5 / 255))
     assert typical.data["score"] == pytest.approx(0.05, abs=0.01)
@@ -66,6 +67,7 @@ def test_typical_and_limit_become_what_they_should(model: Any) -> None:
     assert scores == sorted(scores) and scores[0] < 0.001 and scores[-1] > 0.99
 
 
+@pytest.mark.row("S4.8", "S4.19", "S4.20", "S4.21", "S4.22")
 @pytest.mark.parametrize(
     ("score", "band"),
     [(0.0, "Normal"), (0.299999, "Normal"), (0.3, "Potential"), (0.499999, "Potential"), (0.5, "Overloway"),
@@ -77,12 +79,14 @@ def test_bands_are_half_open_and_leave_no_gap(score: float, band: str) -> None:
     assert [(each["from"], each["to"]) for each in told["bands"]] == [(0, 0.3), (0.3, 0.5), (0.5, 0.8), (0.8, 1)]
 
 
+@pytest.mark.row("S4.10")
 def test_anomalous_has_a_threshold_of_its_own() -> None:
     careful = DetectAnomalies(model="own", threshold=0.4)
     assert careful._judged(0.4)["is_anomalous"] and careful._judged(0.4)["band"] == "Potential"
     assert not STAGE._judged(0.4)["is_anomalous"]
 
 
+@pytest.mark.row("S4.9")
 @pytest.mark.parametrize(
     ("score", "confidence"), [(0.0, 1.0), (0.15, 0.5), (0.3, 0.0), (0.4, 1.0), (0.5, 0.0), (0.65, 1.0), (0.9, 0.5), (1.0, 1.0)]
 )  # fmt: skip
@@ -98,6 +102,7 @@ def test_bands_that_are_none_are_refused(starts: tuple[float, ...]) -> None:
         DetectAnomalies(model="own", starts=starts)
 
 
+@pytest.mark.row("S4.11")
 def test_what_stands_out_has_a_box_in_the_picture_s_pixels(model: Any) -> None:
     [found] = judged(model, bright(250, (180, 40)))
     [box] = found.data["boxes"]

@@ -13,6 +13,7 @@ from tests.unit.pipeline.items import canonical, item, run
 STAGE = FindPupil()
 
 
+@pytest.mark.row("S3.10")
 def test_a_clear_pupil_has_a_place_a_box_and_a_crop() -> None:
     eye = drawn_eye(1)
     [answer] = run(STAGE, [item(decode_image=canonical(eye.picture))])
@@ -25,6 +26,7 @@ def test_a_clear_pupil_has_a_place_a_box_and_a_crop() -> None:
     assert crop[crop.shape[0] // 2, crop.shape[1] // 2].mean() < 60  # black, in the middle
 
 
+@pytest.mark.row("S3.10")
 def test_an_unclear_one_is_no_pupil_and_no_failure() -> None:
     [answer] = run(STAGE, [item(decode_image=canonical(clouds(2)))])
     assert isinstance(answer, StageOutput) and answer.artifacts == {}

@@ -28,12 +28,14 @@ def drawn(*, odd: bool = True, size: tuple[int, int] = (240, 320)) -> dict[str, 
     return {name: part.pixels for name, part in output.artifacts.items()}
 
 
+@pytest.mark.row("S4.12")
 def test_the_mask_has_the_picture_s_size_and_two_values() -> None:
     mask = drawn()["mask"]
     assert mask.shape == (240, 320) and set(np.unique(mask)) == {0, 255}
     assert mask[70:110, 170:230].min() == 255 and mask[:50].max() == mask[130:].max() == 0
 
 
+@pytest.mark.row("S4.12")
 def test_filtered_keeps_colours_inside_and_no_colour_outside() -> None:
     shown = drawn()["filtered"]
     assert (shown[90, 200] == TANK).all()
@@ -41,6 +43,7 @@ def test_filtered_keeps_colours_inside_and_no_colour_outside() -> None:
     assert outside.max() == outside.min() < 60
 
 
+@pytest.mark.row("S4.12")
 def test_the_overlay_is_hot_where_it_is_odd_and_as_it_was_in_grey_elsewhere() -> None:
     shown = drawn()["overlay"]
     picture = shown[:, :640].astype(int)
@@ -64,6 +67,7 @@ def test_equal_distances_have_equal_colours_whatever_else_is_in_the_picture() ->
     assert (drawn()["overlay"][420, 60] == drawn(odd=False)["overlay"][420, 60]).all()
 
 
+@pytest.mark.row("S4.12")
 def test_boxes_are_drawn_where_they_are() -> None:
     shown = drawn()["bounded"]
     blue = (shown == TONES["plain"]).all(axis=2)
