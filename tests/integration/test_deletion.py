@@ -84,7 +84,6 @@ def counts(mill: Mill) -> dict[str, int]:
         return {name: n for name, n in views.counts(connection, mill.tenant_id).items() if n}
 
 
-@pytest.mark.row("S3.6")
 def test_nothing_of_a_deleted_scan_is_left_but_that_there_was_one(mill: Mill, storage: Storage) -> None:
     scan = scanned(mill, storage, "eye", "canonical eye")
     assert delete(mill, scan)

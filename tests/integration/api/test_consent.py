@@ -28,7 +28,6 @@ def consent(api: Api, scan_id: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.row("S3.6")
 def test_nobody_has_consented_unless_it_was_said(api: Api) -> None:
     assert consent(api, api.scan()) == {"training": None, "at": None, "by": None}
     assert api.call("GET", "/v1/consent").json == {"training": False, "at": None, "by": None}
@@ -120,7 +119,6 @@ def test_lines_of_a_batch_have_its_word_or_their_own(api: Api) -> None:
     }
 
 
-@pytest.mark.row("S3.6")
 def test_a_deleted_scan_is_unknown_and_its_picture_is_removed(api: Api) -> None:
     scan = api.scan(headers={"Idempotency-Key": "once"})
     api.work()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import build
@@ -19,7 +18,6 @@ from tests.integration.api.server import Server
 pytest_plugins = ("tests.integration.api.fixtures",)
 
 
-@pytest.mark.row("S3.6")
 def test_from_a_word_to_a_folder_of_pictures(api: Api, own_server: Server, tmp_path: Path) -> None:
     service = {"SCANMILL_API_URL": own_server.start().url, "SCANMILL_API_KEY": api.tokens["a"]}
     eyes.publish(api)
@@ -58,14 +56,20 @@ def test_from_a_word_to_a_folder_of_pictures(api: Api, own_server: Server, tmp_p
     assert not (tmp_path / "teeth").exists() and not list(tmp_path.glob(".set-*"))
     run("consent", "allow", kept, "--tenant", "a", code=2)
     run("consent", "allow", "--tenant", "nobody", code=1)
+
+
+def test_a_manifest_s_lines_have_the_batch_s_word_or_their_own(api: Api, own_server: Server, tmp_path: Path) -> None:
+    service = {"SCANMILL_API_URL": own_server.start().url, "SCANMILL_API_KEY": api.tokens["a"]}
+    for shade, name in enumerate("ab", 1):
+        (tmp_path / f"{name}.jpg").write_bytes(jpeg(shade=80 * shade))
     manifest = tmp_path / "lines.jsonl"
     lines = [{"file": "a.jpg"}, {"file": "b.jpg", "consent": {"training": False}}]
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (batch,) = run("batch", "create", str(manifest), "--pipeline", "cataract", "--training")
+    batch = json.loads(invoked(("batch", "create", str(manifest), "--training"), service).stdout)
     assert batch["consent"] == {"training": True}
     items = api.call("GET", f"/v1/batches/{batch['id']}/items").json["items"]
-    said = {each["custom_id"]: run("consent", "show", each["scan_id"])[0]["training"] for each in items}
-    assert said == {"a.jpg": True, "b.jpg": False}
+    said = {each["custom_id"]: api.call("GET", f"/v1/scans/{each['scan_id']}").json for each in items}
+    assert {name: scan["consent"]["training"] for name, scan in said.items()} == {"a.jpg": True, "b.jpg": False}
 
 
 def invoked(words: Sequence[str], service: dict[str, str]) -> Result:

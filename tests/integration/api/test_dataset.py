@@ -70,7 +70,6 @@ def eye(api: Api, shade: int, consent: str | None = YES, token: str = "a") -> st
     return str(answer.json["id"])
 
 
-@pytest.mark.row("S3.6", "S3.7")
 def test_only_pictures_with_both_consents_are_in_and_every_scan_is_accounted_for(clinic: Api) -> None:
     yes = eye(clinic, 1)
     for shade, word in ((2, NO), (3, None)):
@@ -99,7 +98,6 @@ def test_without_the_tenant_s_word_nothing_is_in(clinic: Api) -> None:
     assert exported(clinic).counts == {"exported": 1}
 
 
-@pytest.mark.row("S3.6")
 def test_what_is_withdrawn_or_deleted_is_in_no_later_dataset(clinic: Api) -> None:
     scans = [eye(clinic, shade) for shade in range(3)]
     eyes.work(clinic)
