@@ -56,7 +56,7 @@ def _written(source: Source, form: str) -> Iterator[bytes]:
             file = f"images/{scan['sha256']}.{_SUFFIXES.get(scan['media_type'], 'bin')}"
             yield archive.add(file, content)
             pictures.add(file, scan)
-        info = _info(source)
+        info = _info(source, pictures)
         if form != "coco":
             yield from archive.stream("labels.csv", lists.as_csv(pictures))
         if form != "csv":
@@ -66,7 +66,7 @@ def _written(source: Source, form: str) -> Iterator[bytes]:
         yield from archive.end()
 
 
-def _info(source: Source) -> dict[str, Any]:
+def _info(source: Source, pictures: Pictures) -> dict[str, Any]:
     """What stands in COCO's info, too. The groups add up to ``scans``."""
     groups = {group: source.counts[group] for group in GROUPS}
     said_at = source.begun.tenant_said_at
@@ -80,5 +80,6 @@ def _info(source: Source) -> dict[str, Any]:
         "system": str(source.system),
         "since": source.since.isoformat() if source.since else None,
         "tenant_consent_at": said_at.isoformat() if groups[EXPORTED] and said_at else None,
+        "models": {name: sorted(versions) for name, versions in sorted(pictures.models.items())},
         "counts": {"scans": sum(groups.values()), **groups},
     }

@@ -26,6 +26,8 @@ class Pictures:
 
     def __init__(self) -> None:
         self._kept = tempfile.TemporaryFile()  # noqa: SIM115  closed with the block
+        self.models: dict[str, set[str]] = {}
+        """Name → the versions that answered of any picture."""
 
     def __enter__(self) -> Self:
         return self
@@ -35,7 +37,10 @@ class Pictures:
 
     def add(self, file: str, scan: Mapping[str, Any]) -> None:
         """Note a picture that was written as ``file``."""
-        self._kept.write(json.dumps(_told(file, scan)).encode() + b"\n")
+        told = _told(file, scan)
+        for name, about in told["models"].items():
+            self.models.setdefault(name, set()).add(str(about.get("version")))
+        self._kept.write(json.dumps(told).encode() + b"\n")
 
     def __iter__(self) -> Iterator[Json]:
         self._kept.seek(0)

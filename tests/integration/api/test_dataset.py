@@ -145,6 +145,7 @@ def test_the_lists_say_what_the_models_said_and_that_it_was_they(clinic: Api) ->
         }
     ]
     assert image["models"] == eyes.MODEL
+    assert found.coco["info"]["models"] == {"cataract_fast": ["1.2.0"]}
     (box,) = found.coco["annotations"]
     kinds = {each["id"]: each["name"] for each in found.coco["categories"]}
     assert (box["image_id"], kinds[box["category_id"]], box["bbox"]) == (image["id"], "pupil", [8.0, 8.0, 20.0, 20.0])
