@@ -108,16 +108,17 @@ _PAGE = """
 
 
 def pictures(connection: sa.Connection, tenant_id: UUID, scan_ids: Sequence[UUID]) -> list[dict[str, Any]]:
-    """Usable scans in the order given: their canonical picture (``sha256`` None where there is none) and their report."""
+    """Usable scans in the order given: canonical picture (``sha256`` None for none), report, and if still ``allowed``."""
     found = rows(connection, _PICTURES, tenant=tenant_id, ids=[str(each) for each in scan_ids])
     return [r._asdict() for r in found]
 
 
 _PICTURES = """
-    SELECT s.id AS scan_id, s.created_at, s.status, s.training_at, s.training_by, s.input_sha256, p.version,
+    SELECT s.id AS scan_id, s.created_at, s.training AND t.training AS allowed, s.training_at, s.training_by, s.input_sha256, p.version,
            a.sha256, a.media_type, last.data -> 'report' AS report
     FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted(id, place)
     JOIN scan s ON s.id = wanted.id AND s.tenant_id = :tenant JOIN pipeline p ON p.id = s.pipeline_id
+    JOIN tenant t ON t.id = s.tenant_id
     LEFT JOIN LATERAL (
         SELECT f.sha256, f.media_type FROM stage_run r JOIN result_artifact l ON l.result_id = r.result_id
             JOIN artifact f ON f.id = l.artifact_id

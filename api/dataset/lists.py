@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from api import csv_rows
+from api.report.cards import is_mock
 from pipeline.found_boxes import CATEGORIES, found_boxes
 
 Json = dict[str, Any]
-MODEL = "model"
-"""``label_source`` of what a network said. No person looked at it."""
+MODEL, MOCK = "model", "mock"
+"""``label_source`` of what a network said, or a mock of one. No person looked at it."""
 COLUMNS = (
     *("file", "sha256", "input_sha256", "scan_id", "submitted_at", "region", "label", "likeliest", "confidence"),
     *("label_source", "reviewed_label", "models", "pipeline_version", "consent_at", "consent_by"),
@@ -50,6 +51,7 @@ class Pictures:
 
 def _told(file: str, scan: Mapping[str, Any]) -> Json:
     report = scan["report"] or {}
+    source = MOCK if report and is_mock(report) else MODEL
     models = {name: about for stage in report.get("stages", {}).values() for name, about in stage["models"].items()}
     return {
         "file": file,
@@ -63,8 +65,9 @@ def _told(file: str, scan: Mapping[str, Any]) -> Json:
         "width": (report.get("image") or {}).get("width"),
         "height": (report.get("image") or {}).get("height"),
         "models": {name: models[name] for name in sorted(models)},
+        "label_source": source,
         "labels": [
-            {"region": region, **{key: found[key] for key in _FOUND if key in found}, "label_source": MODEL}
+            {"region": region, **{key: found[key] for key in _FOUND if key in found}, "label_source": source}
             for region, found in sorted(report.get("findings", {}).items())
             if "label" in found
         ],
@@ -123,6 +126,6 @@ def _annotation(number: int, image: int, picture: Json, found: Json) -> Json:
         "segmentation": [],
         "iscrowd": 0,
         "score": found["score"],
-        "label_source": MODEL,
+        "label_source": picture["label_source"],
         "models": {name: about.get("version") for name, about in picture["models"].items()},
     }

@@ -67,6 +67,9 @@ class Source:
             found = datasets.pictures(connection, self.tenant_id, scans)
         self.counts[DELETED] += len(scans) - len(found)
         for scan in found:
+            if not scan["allowed"]:  # withdrawn since the page was read
+                self.counts[str(Group.WITHOUT_CONSENT)] += 1
+                continue
             digest = bytes.fromhex(scan["sha256"] or "")
             if digest in self._seen:
                 self.counts[REPEATED] += 1
