@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from api import batches
 from api.batch_sources import MOST_GLOBS
-from api.schemas import ARTIFACT, COUNT, MAYBE_TEXT, MAYBE_TIME, SCHEMAS, SWITCHES, SYSTEM, TEXT, TIME, UUID, ref, shape
+from api.schemas import (
+    ARTIFACT,
+    CONSENT_TEXT,
+    CONSENT_WISH,
+    COUNT,
+    MAYBE_TEXT,
+    MAYBE_TIME,
+    SCHEMAS,
+    SWITCHES,
+    SYSTEM,
+    TEXT,
+    TIME,
+    UUID,
+    ref,
+    shape,
+)
 from pipeline.contracts import ScanStatus
 
 NUMBER = {"type": "number", "minimum": 0}
@@ -42,6 +57,7 @@ _BATCH = {
     "priority": PRIORITY,
     "failure_budget": BUDGET,
     "options": SWITCHES,
+    "consent": shape({"training": {"type": ["boolean", "null"]}}, description="of lines without a word of their own"),
     "source": {"type": ["object", "null"], "description": "the folder or prefix that the service lists"},
     "listed": {"type": ["integer", "null"], "minimum": 0, "description": "lines looked at of source or parent"},
     "items": COUNT,
@@ -49,7 +65,7 @@ _BATCH = {
     "finalised_at": MAYBE_TIME,
     "finished_at": MAYBE_TIME,
 }
-_COUNTS = shape({"items": COUNT, "refused": COUNT, **{str(status): COUNT for status in ScanStatus}})
+_COUNTS = shape({"items": COUNT, "refused": COUNT, **{str(status): COUNT for status in ScanStatus}, "deleted": COUNT})
 _ETA = {**shape({"likely": NUMBER, "from": NUMBER, "to": NUMBER}), "type": ["object", "null"]}
 _LINE = shape(
     {
@@ -96,6 +112,7 @@ SCHEMAS |= {
             "priority": PRIORITY,
             "failure_budget": BUDGET,
             "options": SWITCHES,
+            "consent": CONSENT_WISH,
             "source": SOURCE,
         },
     ),
@@ -110,6 +127,7 @@ SCHEMAS |= {
         optional={
             "custom_id": {**TEXT, "description": "the file's name unless given"},
             "options": TEXT,
+            "consent": CONSENT_TEXT,
             "fields": TEXT,
         },
     ),
@@ -125,6 +143,7 @@ SCHEMAS |= {
                         "image_url": {**TEXT, "format": "uri"},
                         "object_key": TEXT,
                         "options": SWITCHES,
+                        "consent": CONSENT_WISH,
                         "fields": FIELDS,
                     },
                 ),

@@ -13,9 +13,10 @@ from flask import Response, jsonify, request, url_for
 from api.auth import principal
 from api.batch_planning import reprocess_plan
 from api.batch_sources import check_since, read_source
-from api.fields import moment_of, number_of, object_in, only_known, switches_of, system_of, text_of
+from api.fields import moment_of, number_of, object_in, only_known, switches_of, system_of, text_of, training_of
 from api.ids import uuid_of
 from api.json_body import read_object
+from api.logs import elapsed_s
 from api.problems import invalid
 from api.replies import address
 from api.services import Services, services
@@ -24,6 +25,7 @@ from api.upload import Upload, read_form
 from db import batch_again, batch_ends, batch_views, batches, pipelines
 from db.batch_views import Which
 from db.batches import NewBatch, NewItem
+from db.consent import Word
 from db.session import Connection
 from pipeline.contracts import InputKind, ScanStatus
 from pipeline.errors import InputError, ModelUnavailable, NotFound, ScanmillError
@@ -43,6 +45,8 @@ RETRY_S = 10.0
 """A request retries lines for so long, then says that there are more."""
 ENDS = (*map(str, ScanStatus), "refused", "deleted")
 """States of a line."""
+_OWN = ("options", "consent", "fields")
+"""What a line may say for itself."""
 _SELECTOR = frozenset({"status", "code", "stage"})
 Found = TypeVar("Found")
 
@@ -50,7 +54,7 @@ Found = TypeVar("Found")
 def open_batch() -> Response:
     """201 with an empty batch that takes items, or whose ``source`` is listed; 200 for a repeated Idempotency-Key."""
     body, here, tenant = read_object(request), services(), principal().tenant_id
-    only_known(body, frozenset({"pipeline", "name", "priority", "failure_budget", "options", "source"}))
+    only_known(body, frozenset({"pipeline", "name", "priority", "failure_budget", "options", "consent", "source"}))
     budget = body.get("failure_budget")
     source = None if body.get("source") is None else read_source(body["source"], tenant, here.batches.roots)
     new = NewBatch(
@@ -60,6 +64,7 @@ def open_batch() -> Response:
         priority=number_of(body.get("priority", 0), "priority", *PRIORITIES),
         failure_budget=None if budget is None else number_of(budget, "failure_budget", 0, MOST_FAILURES),
         options=switches_of(body.get("options", {})),
+        consent=word(body.get("consent")),
         source=source,
         idempotency_key=idempotency_key(),
     )
@@ -73,7 +78,7 @@ def open_batch() -> Response:
 def append_items(batch_id: str) -> Response:
     """200 with how many were taken, refused with a code of their own, or known already; so it is safe to repeat.
 
-    Either one picture (multipart, with ``custom_id``, and ``options`` and ``fields`` as JSON texts) or a list of up to
+    Either one picture (multipart, with ``custom_id``, and ``options``, ``consent`` and ``fields`` as JSON texts) or a list of up to
     1,000 addresses and object keys.
     """
     here, wanted, tenant = services(), uuid_of(batch_id), principal().tenant_id
@@ -84,18 +89,18 @@ def append_items(batch_id: str) -> Response:
         items = _listed(tenant)
     with here.database.begin() as connection:
         _check_items(connection, tenant, wanted, items)
-        done = batches.append(connection, tenant, wanted, items)
+        done = batches.append(connection, tenant, wanted, items, elapsed_s())
     return jsonify(asdict(_found(done)))
 
 
 def _uploaded(here: Services, tenant_id: UUID) -> NewItem:
     """The line of one uploaded picture: a picture that cannot be one is a refused line, not a refused request."""
     form = read_form(request, here.limits.max_bytes)
-    only_known(form.fields, frozenset({"custom_id", "options", "fields"}))
+    only_known(form.fields, frozenset({"custom_id", *_OWN}))
     if form.upload is None:
         raise invalid("file", "a multipart request carries exactly one file")
     given: dict[str, Any] = {"custom_id": form.fields.get("custom_id", form.upload.filename)}
-    given |= {name: object_in(form.fields[name], name) for name in ("options", "fields") if name in form.fields}
+    given |= {name: object_in(form.fields[name], name) for name in _OWN if name in form.fields}
     line = _line(given, "custom_id")
     return stored(here, tenant_id, line, form.upload)
 
@@ -124,7 +129,7 @@ def _referred(tenant_id: UUID, item: object, field: str) -> NewItem:
     """The line of a picture that the service fetches; an address that may not be fetched is a refused line."""
     if not isinstance(item, dict):
         raise invalid(field, "must be an object")
-    only_known(item, frozenset({"custom_id", "image_url", "object_key", "options", "fields"}))
+    only_known(item, frozenset({"custom_id", "image_url", "object_key", *_OWN}))
     line = _line(item, f"{field}.custom_id")
     if ("image_url" in item) == ("object_key" in item):
         raise invalid(field, "needs exactly one of image_url and object_key")
@@ -145,7 +150,14 @@ def _line(given: Mapping[str, Any], field: str) -> NewItem:
     if fields is not None and not isinstance(fields, dict):
         raise invalid("fields", "must be an object")
     options = None if given.get("options") is None else switches_of(given["options"])
-    return NewItem(custom_id=text_of(given.get("custom_id"), field, LONGEST_ID), options=options, fields=fields)
+    name, consent = text_of(given.get("custom_id"), field, LONGEST_ID), word(given.get("consent"))
+    return NewItem(custom_id=name, options=options, consent=consent, fields=fields)
+
+
+def word(given: object) -> Word | None:
+    """What a ``consent`` says of training, as the word of the key that asks."""
+    training = training_of(given)
+    return None if training is None else Word(training, principal().key_id)
 
 
 def finalise_batch(batch_id: str) -> Response:

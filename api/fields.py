@@ -60,6 +60,15 @@ def switches_of(value: object, field: str = "options") -> dict[str, bool]:
     return value
 
 
+def training_of(value: object, field: str = "consent") -> bool | None:
+    """Whether ``{"training": …}`` lets a picture be used for that; None where nothing is said."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != {"training"} or not isinstance(value["training"], bool):
+        raise invalid(field, 'must be {"training": true} or {"training": false}')
+    return value["training"]
+
+
 def text_of(value: object, field: str, longest: int) -> str:
     """A text of at most ``longest`` bytes in UTF-8, not empty, without control characters."""
     if not isinstance(value, str) or not value or not text_fits(value) or len(value.encode()) > longest:

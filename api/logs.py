@@ -40,6 +40,11 @@ def configure(level: int = logging.INFO) -> None:
     root.setLevel(level)
 
 
+def elapsed_s() -> float:
+    """Seconds since the current request began to be handled."""
+    return float(time.perf_counter() - g.began)
+
+
 def register(app: Flask) -> None:
     """A request id for every request, and its line and figures when it is answered."""
 

@@ -6,6 +6,7 @@ from api import health, keys, pages, reading, system
 from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
 from api.cataract.operations import CATARACT_OPERATIONS
+from api.consent_operations import CONSENT_OPERATIONS
 from api.flarenet.operations import FLARENET_OPERATIONS
 from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
@@ -141,6 +142,7 @@ _OTHERS = (
 
 OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
+    *CONSENT_OPERATIONS,
     *BATCH_OPERATIONS,
     *SCANPACK_OPERATIONS,
     *BATCH_DIFF_OPERATIONS,

@@ -112,6 +112,17 @@ SCAN_OPERATIONS = (
         errors=(errors.NotFound, errors.Overloaded),
     ),
     Operation(
+        method="DELETE",
+        path="/v1/scans/<scan_id>",
+        handler=scans.delete_scan,
+        tag="scans",
+        summary="Delete a scan and its picture",
+        scope="scans:write",
+        parameters=(ID,),
+        answers={204: Answer("Deleted")},
+        errors=(errors.NotFound,),
+    ),
+    Operation(
         method="GET",
         path="/v1/scans/<scan_id>/events",
         handler=events.stream_events,

@@ -13,12 +13,14 @@ from flask import Response, g, jsonify, url_for
 
 from api.auth import principal
 from api.ids import scan_id_of
+from api.logs import elapsed_s
 from api.problems import invalid
 from api.replies import address
 from api.services import Services, services
 from api.submission import Submission, idempotency_key, preferred_wait, read_submission
 from api.waiting import ends, wait_for_end
-from db import pipelines, scans, views
+from db import deletion, pipelines, scans, views
+from db.consent import Word
 from db.scans import NewScan
 from pipeline.contracts import ScanStatus
 from pipeline.errors import AlreadyFinished, ModelUnavailable, NotFinished, NotFound, StorageUnavailable
@@ -69,6 +71,8 @@ def take(here: Services, wanted: Submission, wait: int, key: str | None = None) 
         options=wanted.options,
         idempotency_key=key,
         request_sha256=wanted.digest(),
+        consent=None if wanted.training is None else Word(wanted.training, principal().key_id),
+        stored_s=elapsed_s(),
     )
     return _accept(here, new, wait)
 
@@ -161,3 +165,16 @@ def cancel(scan_id: str) -> Response:
     if status != ScanStatus.CANCELLED:
         raise AlreadyFinished
     return jsonify({"id": scan_id, "status": status})
+
+
+def delete_scan(scan_id: str) -> Response:
+    """204, for good: cancelled first if it is under way; result, artifacts and picture are removed from storage soon after.
+
+    What another scan of yours shares stays until that one is deleted. A line of a batch stays, as `deleted`; the counts
+    move there. Afterwards the id is unknown, and an Idempotency-Key that made the scan makes a new one.
+    """
+    wanted = scan_id_of(scan_id)
+    with services().database.begin() as connection:
+        if not deletion.delete(connection, principal().tenant_id, wanted, principal().key_id):
+            raise NotFound
+    return Response(status=204)

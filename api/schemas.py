@@ -41,6 +41,18 @@ SYSTEM: Json = {"type": "string", "enum": [str(system) for system in System]}
 SWITCHES: Json = {"type": "object", "additionalProperties": {"type": "boolean"}}
 PRIORITY: Json = {"type": "string", "enum": [lane.name.lower() for lane in Lane], "default": "interactive"}
 
+CONSENT_WISH: Json = {
+    **shape({"training": {"type": "boolean"}}, description="whether the picture may be used for training"),
+    "type": ["object", "null"],
+}
+CONSENT_TEXT: Json = {**TEXT, "description": 'as JSON: {"training": true} lets the picture be used for training'}
+CONSENT: Json = shape(
+    {
+        "training": {"type": ["boolean", "null"], "description": "null: nothing was said, so it is not used"},
+        "at": MAYBE_TIME,
+        "by": {**MAYBE_TEXT, "description": "the key's id; operator: on the command line of the installation"},
+    }
+)
 ARTIFACT = shape({"name": TEXT, "sha256": SHA256, "size": COUNT, "media_type": TEXT, "expired": {"type": "boolean"}})
 _STAGE = shape(
     {
@@ -66,6 +78,7 @@ _SUMMARY: Json = {
     "priority": PRIORITY,
     "pipeline_version": TEXT,
     "retry_of": {"type": ["string", "null"], "format": "uuid"},
+    "consent": CONSENT,
     "created_at": TIME,
     "started_at": MAYBE_TIME,
     "finished_at": MAYBE_TIME,
@@ -97,6 +110,7 @@ SCHEMAS: Json = {
             "pipeline": {**SYSTEM, "default": "cat_face"},
             "options": {**TEXT, "description": "a JSON object of switches"},
             "priority": PRIORITY,
+            "consent": CONSENT_TEXT,
         },
     ),
     "Reference": {
@@ -108,6 +122,7 @@ SCHEMAS: Json = {
                 "pipeline": {**SYSTEM, "default": "cat_face"},
                 "options": SWITCHES,
                 "priority": PRIORITY,
+                "consent": CONSENT_WISH,
             },
         ),
         "oneOf": [{"required": ["image_url"]}, {"required": ["object_key"]}],
@@ -154,7 +169,10 @@ SCHEMAS: Json = {
         }
     ),
     "System": shape(
-        {"version": TEXT, "scans": shape({"submitted": COUNT, **{str(status): COUNT for status in ScanStatus}})}
+        {
+            "version": TEXT,
+            "scans": shape({"submitted": COUNT, **{str(status): COUNT for status in ScanStatus}, "deleted": COUNT}),
+        }
     ),
     "Health": shape(
         {

@@ -6,13 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from flask import request
 
-from api.fields import lane_of, object_in, only_known, switches_of, system_of, text_of
+from api.fields import lane_of, object_in, only_known, switches_of, system_of, text_of, training_of
 from api.json_body import read_object
 from api.problems import invalid
 from api.services import COLLECTED, services
@@ -24,7 +24,7 @@ from storage.fetch import check_url
 from storage.keys import artifact_key, object_key
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_FIELDS = frozenset({"pipeline", "options", "priority"})
+_FIELDS = frozenset({"pipeline", "options", "priority", "consent"})
 _SOURCES = frozenset({"image_url", "object_key"})
 _LONGEST_URL = 2_048
 _LONGEST_KEY = 1_024
@@ -43,10 +43,13 @@ class Submission:
     filename: str | None = None
     content: bytes | None = None
     media_type: str = "application/octet-stream"
+    training: bool | None = None
+    """What was said of its use for training; no part of what is computed."""
 
     def digest(self) -> str:
         """SHA-256 over what makes two requests the same, for Idempotency-Key."""
-        parts = [self.system, self.lane, dict(self.options), self.kind, self.ref, self.filename]
+        parts: list[object] = [self.system, self.lane, dict(self.options), self.kind, self.ref, self.filename]
+        parts += [] if self.training is None else [self.training]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -127,14 +130,21 @@ def submission(
     tenant_id: UUID, sent: Sent, *, system: System, lane: Lane = Lane.INTERACTIVE, options: Mapping[str, bool]
 ) -> Submission:
     """What was sent, as a submission; the header of an upload and the text of an address are looked at here."""
+    training = _consent_of(sent)
     if sent.upload is not None:
-        return _of_upload(tenant_id, sent.upload, system, lane, options)
+        return replace(_of_upload(tenant_id, sent.upload, system, lane, options), training=training)
     if "image_url" in sent.fields:
         url = text_of(sent.fields["image_url"], "image_url", _LONGEST_URL)
         check_url(url)
-        return Submission(system=system, lane=lane, options=options, kind=InputKind.URL, ref=url)
+        return Submission(system=system, lane=lane, options=options, kind=InputKind.URL, ref=url, training=training)
     ref = object_key(tenant_id, text_of(sent.fields["object_key"], "object_key", _LONGEST_KEY))
-    return Submission(system=system, lane=lane, options=options, kind=InputKind.OBJECT, ref=ref)
+    return Submission(system=system, lane=lane, options=options, kind=InputKind.OBJECT, ref=ref, training=training)
+
+
+def _consent_of(sent: Sent) -> bool | None:
+    """What a request's ``consent`` says of training, in a form as JSON text; None where it says nothing."""
+    given = sent.fields.get("consent")
+    return training_of(object_in(given, "consent") if sent.form and given is not None else given)
 
 
 def _of_upload(tenant_id: UUID, upload: Upload, system: System, lane: Lane, options: Mapping[str, bool]) -> Submission:

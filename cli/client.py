@@ -60,12 +60,14 @@ class Client:
         filename: str | None = None,
         pipeline: str = "cat_face",
         options: Mapping[str, Any] | None = None,
+        training: bool | None = None,
         idempotency_key: str | None = None,
         wait_s: int = 0,
     ) -> Scan:
         """Submit one picture: a local file or bytes (uploaded), or a `url` or `object_key` that the service fetches.
 
-        With `wait_s` the service holds the answer until the scan has ended or that many seconds have passed.
+        With `wait_s` the service holds the answer until the scan has ended or that many seconds have passed. `training`:
+        whether the picture may be used for that.
         """
         if sum(source is not None for source in (picture, url, object_key)) != 1:
             raise ValueError("give exactly one of picture, url and object_key")
@@ -73,13 +75,15 @@ class Client:
         if wait_s > 0:
             headers["Prefer"] = f"wait={wait_s}"
         chosen = dict(options or {})
+        consent = {} if training is None else {"consent": {"training": training}}
         if picture is None:
             source = {"image_url": url} if url is not None else {"object_key": object_key}
-            body = {**source, "pipeline": pipeline, "options": chosen}
+            body = {**source, "pipeline": pipeline, "options": chosen, **consent}
             return Scan.of(self.send("POST", "/v1/scans", headers=headers, json=body, hold_s=wait_s).json())
         content = picture.read_bytes() if isinstance(picture, Path) else picture
         name = filename or (picture.name if isinstance(picture, Path) else "picture")
-        form = {"pipeline": pipeline, "options": json.dumps(chosen)}
+        texts = {"options": chosen, **consent}
+        form = {"pipeline": pipeline, **{field: json.dumps(value) for field, value in texts.items()}}
         files = {"file": (name, content, "application/octet-stream")}
         return Scan.of(self.send("POST", "/v1/scans", headers=headers, data=form, files=files, hold_s=wait_s).json())
 
@@ -107,6 +111,23 @@ class Client:
         """Cancel durably: no new stage starts. ApiError ALREADY_FINISHED when it is too late."""
         self.send("POST", f"/v1/scans/{quote(scan_id, safe='')}/cancel")
         return self.get(scan_id)
+
+    def delete(self, scan_id: str) -> None:
+        """Delete a scan, its files and its picture for good."""
+        self.send("DELETE", f"/v1/scans/{quote(scan_id, safe='')}")
+
+    def consent(self, training: bool, scan_id: str | None = None) -> dict[str, Any]:
+        """Allow or withdraw the use of a scan's picture for training, or of all of the tenant's; as it then stands."""
+        path = "/v1/consent" if scan_id is None else f"/v1/scans/{quote(scan_id, safe='')}/consent"
+        return dict(self.send("PUT", path, json={"training": training}).json())
+
+    def tenant_consent(self) -> dict[str, Any]:
+        """What the tenant says of training."""
+        return dict(self.send("GET", "/v1/consent").json())
+
+    def dataset(self, pipeline: str, query: Mapping[str, str]) -> Iterator[bytes]:
+        """A dataset's bytes as they come."""
+        return self.stream(f"/v1/datasets/{quote(pipeline, safe='')}", params=dict(query))
 
     def download(self, scan_id: str, artifact: Artifact) -> bytes:
         """An artifact's bytes, by its short-lived signed address. Raises NotThatFile when the SHA-256 differs."""

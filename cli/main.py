@@ -19,6 +19,9 @@ VERBS = {
     "submit": "Submit pictures.",
     "status": "Show a scan.",
     "cancel": "Cancel a scan.",
+    "delete": "Delete a scan, its files and its picture.",
+    "consent": "Say whether pictures may be used for training.",
+    "dataset": "Export the pictures that may be used for training.",
     "webhooks": "Have events sent to an address: create, test, look, send again.",
     "batch": "Scan many pictures: plan, send, steer, retry, compare, export, pack.",
     "verify": "Check a scanpack: every file, its signature, and whose it is.",
@@ -49,7 +52,7 @@ def build(asked: str | None) -> typer.Typer:
     for verb, sentence in VERBS.items():
         if verb == asked:
             module = importlib.import_module(f"cli.verbs.{verb}")
-            grouped = len(module.app.registered_commands) > 1 or verb in ("keys", "models")
+            grouped = len(module.app.registered_commands) > 1 or verb in ("keys", "models", "dataset")
             whole.add_typer(module.app, name=verb if grouped else None, help=sentence if grouped else None)
         else:
             whole.command(verb, help=sentence)(_placeholder)

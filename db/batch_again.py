@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from db import pipelines
+from db import erasure, pipelines
 from db.batch_ends import BUDGET_SPENT
 from db.batch_views import Which
 from db.batches import locked
@@ -59,6 +59,7 @@ def retry_page(
         return None
     if batch.state in ("open", "listing") or (batch.cancel_requested_at is not None and batch.finished_at is None):
         raise BatchClosed
+    erasure.hold(connection)
     found = row(
         connection,
         _RETRY,
@@ -100,9 +101,9 @@ _RETRY = """
         LIMIT :limit FOR UPDATE
     ), made AS (
         INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
-                          input_sha256, retry_of, event_seq)
+                          input_sha256, retry_of, event_seq, training, training_at, training_by)
         SELECT new_id, tenant_id, batch_id, pipeline_id, 1, options || CAST(:options AS jsonb), filename, input_kind,
-               input_ref, input_sha256, id, 1
+               input_ref, input_sha256, id, 1, training, training_at, training_by
         FROM old RETURNING id
     ), told AS (
         INSERT INTO event (scan_id, seq, kind, data)
@@ -175,6 +176,7 @@ def list_page(connection: sa.Connection, limit: int = PAGE) -> int:
 
     Lines, scans and the place reached are one transaction: a control that dies here loses and doubles nothing.
     """
+    erasure.hold(connection)
     found = row(connection, _LIST, limit=limit)
     return int(found.n) if found else 0
 
@@ -185,15 +187,15 @@ _LIST = """
         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), old AS MATERIALIZED (
         SELECT i.n, i.custom_id, i.fields, i.code, s.options, s.filename, s.input_kind, s.input_ref, s.input_sha256,
-               s.id AS old_id, CASE WHEN s.id IS NOT NULL THEN uuidv7() END AS new_id
+               s.training, s.training_at, s.training_by, s.id AS old_id, CASE WHEN s.id IS NOT NULL THEN uuidv7() END AS new_id
         FROM batch_now b CROSS JOIN LATERAL (
             SELECT * FROM batch_item WHERE batch_id = b.parent AND n > b.listed ORDER BY n LIMIT :limit) i
         LEFT JOIN scan s ON s.id = i.scan_id
     ), made AS (
         INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
-                          input_sha256, event_seq)
+                          input_sha256, event_seq, training, training_at, training_by)
         SELECT o.new_id, b.tenant_id, b.id, b.pipeline_id, 1, o.options || b.options, o.filename, o.input_kind,
-               o.input_ref, o.input_sha256, 1
+               o.input_ref, o.input_sha256, 1, o.training, o.training_at, o.training_by
         FROM old o CROSS JOIN batch_now b WHERE o.new_id IS NOT NULL ORDER BY o.n RETURNING id
     ), told AS (
         INSERT INTO event (scan_id, seq, kind, data)

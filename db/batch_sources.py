@@ -39,6 +39,8 @@ class Reached:
     done: bool
     again_s: float = 0.0
     """Seconds before the next page."""
+    stored_s: float = 0.0
+    """The page's pictures were put into storage within so many seconds before."""
 
 
 def take(connection: sa.Connection, lease_s: float) -> Listing | None:
@@ -85,11 +87,11 @@ _DIGESTS = """
 def add_page(connection: sa.Connection, listing: Listing, items: Sequence[NewItem], reached: Reached) -> bool:
     """Take a page of lines; False, and nothing, when the batch was cancelled or is elsewhere by now.
 
-    The last page finalises the batch.
+    The last page finalises the batch. Raises StorageUnavailable when one of its pictures is being erased.
     """
     if not _still(connection, listing):
         return False
-    take_lines(connection, listing.tenant_id, listing.id, items)
+    take_lines(connection, listing.tenant_id, listing.id, items, reached.stored_s)
     run(
         connection,
         """UPDATE batch SET cursor = :cursor, listed = listed + :seen,

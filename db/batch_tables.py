@@ -30,7 +30,7 @@ class Batch(Base):
     failed when lines were retried are ``forgiven``. ``parent`` is the
     batch whose lines this one scans again, ``source`` the folder or prefix in which ``control`` finds its lines. Of both,
     ``listed`` counts the lines that were looked at; of a source, ``cursor`` is the last path seen (as JSON), and
-    ``list_after`` when the next page is due.
+    ``list_after`` when the next page is due. ``training`` is the word on training of lines without one of their own.
     """
 
     __tablename__ = "batch"
@@ -52,6 +52,8 @@ class Batch(Base):
     failure_budget: Mapped[int | None]
     forgiven: Mapped[int] = mapped_column(server_default="0")
     options: Mapped[dict[str, Any]]
+    training: Mapped[bool | None]
+    training_by: Mapped[str | None]
     source: Mapped[dict[str, Any] | None] = mapped_column(JSONB())
     cursor: Mapped[str] = mapped_column(server_default="")
     list_after: Mapped[datetime | None]

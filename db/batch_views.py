@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from db import batch_picks
+from db.deletion import DELETED
 from db.sql import row, rows
 from pipeline.contracts import ScanStatus
 
@@ -21,7 +22,7 @@ RATE_S = 60
 """The rate is that of the last minute."""
 
 _BATCH = """
-    SELECT b.id, p.system, p.version, b.parent, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.source,
+    SELECT b.id, p.system, p.version, b.parent, b.name, b.state, b.code, b.priority, b.failure_budget, b.options, b.source, b.training,
            b.listed, b.items, b.refused, b.created_at, b.finalised_at, b.paused_at, b.cancel_requested_at, b.finished_at
     FROM batch b JOIN pipeline p ON p.id = b.pipeline_id"""
 
@@ -34,7 +35,7 @@ def get(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> dict[str,
     counted = rows(connection, _COUNTS, tenant=tenant_id, id=batch_id)
     pace = row(connection, _PACE, id=batch_id, seconds=RATE_S)
     assert pace is not None
-    counts = {str(status): 0 for status in ScanStatus} | {r.status: int(r.n) for r in counted}
+    counts = {**dict.fromkeys(map(str, ScanStatus), 0), DELETED: 0} | {r.status: int(r.n) for r in counted}
     left = counts["queued"] + counts["running"]
     return {
         **_summary(found),
@@ -86,6 +87,7 @@ def _summary(r: sa.Row[Any]) -> dict[str, Any]:
         "priority": r.priority,
         "failure_budget": r.failure_budget,
         "options": r.options,
+        "consent": {"training": r.training},
         "source": r.source,
         "listed": r.listed if r.source or r.parent else None,
         "items": r.items,

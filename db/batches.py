@@ -13,7 +13,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from db import pipelines
+from db import erasure, pipelines
+from db.consent import Word
 from db.sql import records, row, run
 from pipeline.contracts import InputKind
 from pipeline.errors import BatchClosed, BatchEnded, IdempotencyConflict, ModelUnavailable
@@ -21,7 +22,7 @@ from pipeline.errors import BatchClosed, BatchEnded, IdempotencyConflict, ModelU
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBatch:
-    """A batch to be opened. ``options`` are every item's, unless the item has its own."""
+    """A batch to be opened. ``options`` and ``consent`` are every item's, unless the item has its own."""
 
     tenant_id: UUID
     system: str
@@ -29,6 +30,7 @@ class NewBatch:
     priority: int = 0
     failure_budget: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    consent: Word | None = None
     source: Mapping[str, Any] | None = None
     """``{prefix | folder, glob?, since?}``: ``control`` lists it. Without one, lines are appended."""
     idempotency_key: str | None = None
@@ -44,6 +46,7 @@ class NewItem:
     sha256: str | None = None
     filename: str | None = None
     options: Mapping[str, Any] | None = None
+    consent: Word | None = None
     fields: Mapping[str, Any] | None = None
     code: str | None = None
 
@@ -74,9 +77,11 @@ def create(connection: sa.Connection, new: NewBatch) -> tuple[UUID, bool]:
         "priority": new.priority,
         "budget": new.failure_budget,
         "options": json.dumps(dict(new.options)),
+        "training": new.consent.training if new.consent else None,
         "source": None if new.source is None else json.dumps(dict(new.source)),
     }
-    made = row(connection, _CREATE, pipeline=pipeline.id, **given)
+    by = new.consent.by if new.consent else None
+    made = row(connection, _CREATE, pipeline=pipeline.id, by=by, **given)
     if made is not None:
         return UUID(str(made.id)), True
     same = row(connection, _SAME, system=new.system, **given)
@@ -86,8 +91,10 @@ def create(connection: sa.Connection, new: NewBatch) -> tuple[UUID, bool]:
 
 
 _CREATE = """
-    INSERT INTO batch (tenant_id, pipeline_id, idempotency_key, name, priority, failure_budget, options, source, state)
+    INSERT INTO batch (tenant_id, pipeline_id, idempotency_key, name, priority, failure_budget, options, source, training,
+                       training_by, state)
     VALUES (:tenant, :pipeline, :key, :name, :priority, :budget, CAST(:options AS jsonb), CAST(:source AS jsonb),
+            CAST(:training AS boolean), :by,
             CASE WHEN CAST(:source AS jsonb) IS NULL THEN 'open' ELSE 'listing' END)
     ON CONFLICT (tenant_id, idempotency_key) DO NOTHING RETURNING id"""
 
@@ -96,24 +103,32 @@ _SAME = """
     WHERE b.tenant_id = :tenant AND b.idempotency_key = :key AND p.system = :system
       AND b.name IS NOT DISTINCT FROM CAST(:name AS text) AND b.priority = :priority
       AND b.failure_budget IS NOT DISTINCT FROM CAST(:budget AS bigint) AND b.options = CAST(:options AS jsonb)
-      AND b.source IS NOT DISTINCT FROM CAST(:source AS jsonb)"""
+      AND b.source IS NOT DISTINCT FROM CAST(:source AS jsonb)
+      AND b.training IS NOT DISTINCT FROM CAST(:training AS boolean)"""
 
 
-def append(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Sequence[NewItem]) -> Appended | None:
+def append(
+    connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Sequence[NewItem], stored_s: float = 0.0
+) -> Appended | None:
     """Take lines into an open batch, and a scan for each that can be scanned; None for an unknown batch.
 
-    A ``custom_id`` that the batch has already changes nothing, so a request may be repeated. Raises BatchClosed.
+    A ``custom_id`` that the batch has already changes nothing, so a request may be repeated. ``stored_s``: uploads were
+    put into storage within so many seconds before. Raises BatchClosed, StorageUnavailable when one is being erased.
     """
     batch = locked(connection, tenant_id, batch_id)
     if batch is None:
         return None
     if batch.state != "open" or batch.cancel_requested_at is not None:
         raise BatchClosed
-    return take_lines(connection, tenant_id, batch_id, items)
+    return take_lines(connection, tenant_id, batch_id, items, stored_s)
 
 
-def take_lines(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Sequence[NewItem]) -> Appended:
+def take_lines(
+    connection: sa.Connection, tenant_id: UUID, batch_id: UUID, items: Sequence[NewItem], stored_s: float
+) -> Appended:
     """Take lines into a batch that is there and locked, whatever its state; known ones change nothing."""
+    uploads = [item.sha256 for item in items if item.kind is InputKind.UPLOAD and item.sha256 is not None]
+    erasure.check_stored(connection, tenant_id, uploads, stored_s)
     named = {item.custom_id: item for item in reversed(items)}
     made = row(
         connection,
@@ -134,6 +149,8 @@ def _item_row(item: NewItem) -> dict[str, object]:
         "sha256": item.sha256,
         "filename": item.filename,
         "options": None if item.options is None else dict(item.options),
+        "training": item.consent.training if item.consent else None,
+        "said_by": item.consent.by if item.consent else None,
         "fields": None if item.fields is None else dict(item.fields),
         "code": item.code,
     }
@@ -143,13 +160,15 @@ _APPEND = """
     WITH given AS MATERIALIZED (
         SELECT g.*, CASE WHEN code IS NULL THEN uuidv7() END AS scan_id, row_number() OVER () AS place
         FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS g(custom_id text, kind text, ref text, sha256 text,
-             filename text, options jsonb, fields jsonb, code text)
+             filename text, options jsonb, training boolean, said_by text, fields jsonb, code text)
         WHERE NOT EXISTS (SELECT FROM batch_item WHERE batch_id = :batch AND custom_id = g.custom_id)
     ), scanned AS (
         INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
-                          input_sha256, event_seq)
+                          input_sha256, event_seq, training, training_by, training_at)
         SELECT g.scan_id, :tenant, b.id, b.pipeline_id, 1, coalesce(g.options, b.options),
-               coalesce(g.filename, g.custom_id), g.kind, g.ref, g.sha256, 1
+               coalesce(g.filename, g.custom_id), g.kind, g.ref, g.sha256, 1, coalesce(g.training, b.training),
+               CASE WHEN g.training IS NULL THEN b.training_by ELSE g.said_by END,
+               CASE WHEN coalesce(g.training, b.training) IS NOT NULL THEN clock_timestamp() END
         FROM given g JOIN batch b ON b.id = :batch WHERE g.code IS NULL ORDER BY g.place
         RETURNING id
     ), told AS (

@@ -26,12 +26,15 @@ UNWELL = "status <> 'succeeded'"
 
 
 class Tenant(Base):
-    """Whose pictures these are. Every row below belongs to one."""
+    """Whose pictures these are. Every row below belongs to one. ``training``: whether it lets them be used for that."""
 
     __tablename__ = "tenant"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    training: Mapped[bool] = mapped_column(server_default=sa.text("false"))
+    training_at: Mapped[datetime | None]
+    training_by: Mapped[str | None]
 
 
 class ApiKey(Base):
@@ -95,7 +98,10 @@ class StageRow(Base):
 
 
 class Scan(Base):
-    """One picture through one pipeline version. ``event_seq`` numbers its events and serialises its transitions."""
+    """One picture through one pipeline version. ``event_seq`` numbers its events and serialises its transitions.
+
+    ``training`` is what was said of its use for training, NULL for nothing; when, and by which key.
+    """
 
     __tablename__ = "scan"
     __table_args__ = (
@@ -141,6 +147,7 @@ class Scan(Base):
             postgresql_where=sa.text("batch_id IS NOT NULL AND code IS NOT NULL"),
         ),
         sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
+        sa.Index("scan_input_idx", "input_sha256", postgresql_using="hash"),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
@@ -161,6 +168,9 @@ class Scan(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
+    training: Mapped[bool | None]
+    training_at: Mapped[datetime | None]
+    training_by: Mapped[str | None]
 
 
 class IdempotencyKey(Base):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from db import erasure
 from db.ledger import Claim
 from db.locked import lock_scans
 from db.settle import Ready, settle
 from db.sql import records, rows, sha256_of
 from pipeline.contracts import RunState
+
+LOST_AGAIN_S = 1.0
+"""Pause before a run whose files were erased meanwhile is done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,12 @@ class Completed:
 
 
 def complete(connection: sa.Connection, answers: Sequence[Answer], profile: str) -> Completed:
-    """End claimed runs. One whose token is not the newest any more is left alone: it was cancelled, or is elsewhere."""
+    """End claimed runs. One whose token is not the newest any more is left alone: it was cancelled, or is elsewhere.
+
+    One with a file that was erased after it was stored, as a deleted scan's, is to be done again.
+    """
+    if any(answer.artifacts for answer in answers):
+        erasure.hold(connection)
     scans = lock_scans(connection, {answer.claim.scan_id for answer in answers})
     held = {
         r.id
@@ -74,13 +84,34 @@ def complete(connection: sa.Connection, answers: Sequence[Answer], profile: str)
             claims=records({"id": a.claim.run_id, "token": a.claim.token} for a in answers),
         )
     }
-    ours = [answer for answer in answers if answer.claim.run_id in held]
+    _erase_leftovers(connection, [answer for answer in answers if answer.claim.scan_id not in scans])
+    ours = _with_files(connection, [answer for answer in answers if answer.claim.run_id in held])
     if not ours:
         return Completed(frozenset(), [])
     stored = _store_results(connection, [answer for answer in ours if answer.lasting], profile)
     followed = _end_runs(connection, ours, stored)
     ended = frozenset(answer.claim.run_id for answer in ours if answer.outcome is not RunState.READY)
     return Completed(ended, settle(connection, scans, ended), followed=not followed.isdisjoint(ended))
+
+
+def _erase_leftovers(connection: sa.Connection, answers: Sequence[Answer]) -> None:
+    """Files that were made of a scan while it was deleted."""
+    left: dict[UUID, set[str]] = defaultdict(set)
+    for answer in answers:
+        left[answer.claim.tenant_id] |= {file.sha256 for file in answer.artifacts.values()}
+    erasure.ask(connection, left)
+
+
+def _with_files(connection: sa.Connection, answers: Sequence[Answer]) -> list[Answer]:
+    """The answers; those whose files did not stay are to be tried again."""
+    files = [(a.claim.run_id, a.claim.tenant_id, f.sha256) for a in answers for f in a.artifacts.values()]
+    lost = erasure.lost(connection, files) if files else set()
+    return [
+        replace(a, outcome=RunState.READY, code=None, artifacts={}, retry_in_s=LOST_AGAIN_S)
+        if a.claim.run_id in lost
+        else a
+        for a in answers
+    ]
 
 
 def _store_results(connection: sa.Connection, answers: Sequence[Answer], profile: str) -> dict[int, sa.Row[Any]]:

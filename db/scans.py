@@ -10,12 +10,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from db import pipelines
+from db import erasure, pipelines
+from db.consent import Word
 from db.locked import LockedScan, lock_scans, store
 from db.settle import Ready, settle
-from db.sql import row, run
+from db.sql import row, rows, run
 from pipeline.contracts import InputKind, Lane, ScanStatus
-from pipeline.errors import IdempotencyConflict, ModelUnavailable
+from pipeline.errors import IdempotencyConflict, ModelUnavailable, NotFound
 
 AT_ONCE = 8
 """Interactive scans that a tenant may have under way and still start another with its request; more wait for ``control``."""
@@ -23,7 +24,10 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewScan:
-    """A scan to be accepted. ``input_ref`` is a storage key or a URL, by ``input_kind``."""
+    """A scan to be accepted. ``input_ref`` is a storage key or a URL, by ``input_kind``.
+
+    ``stored_s``: the bytes of an upload were put into storage within so many seconds before.
+    """
 
     tenant_id: UUID
     system: str
@@ -36,6 +40,8 @@ class NewScan:
     idempotency_key: str | None = None
     request_sha256: str = ""
     retry_of: UUID | None = None
+    consent: Word | None = None
+    stored_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +58,28 @@ def submit(connection: sa.Connection, new: NewScan) -> Submitted:
 
     An interactive scan gets its stage runs now, unless its tenant has many under way; that one, and a bulk one, when
     ``control`` admits it. Raises IdempotencyConflict when the key came with another request before, ModelUnavailable
-    when no pipeline is published for the system.
+    when no pipeline is published for the system, NotFound when the scan to be retried was deleted meanwhile,
+    StorageUnavailable when the picture's bytes are being erased this moment.
     """
     pipeline = pipelines.current(connection, new.system)
     if pipeline is None:
         raise ModelUnavailable(f"no pipeline is published for {new.system}")
     if new.idempotency_key is not None and (known := _known(connection, new)):
         return Submitted(known, created=False, ready=[])
+    _check_input(connection, new)
     scan_id = _insert(connection, new, pipeline.id)
     at_once = new.lane is Lane.INTERACTIVE and _is_its_turn(connection, new.tenant_id, scan_id)
     return Submitted(scan_id, created=True, ready=expand(connection, [scan_id]) if at_once else [])
+
+
+def _check_input(connection: sa.Connection, new: NewScan) -> None:
+    """Be sure that the bytes are there and stay."""
+    if new.retry_of is not None:
+        erasure.hold(connection)
+        if not rows(connection, "SELECT 1 FROM scan WHERE id = :id FOR KEY SHARE", id=new.retry_of):
+            raise NotFound
+    elif new.input_kind is InputKind.UPLOAD and new.input_sha256 is not None:
+        erasure.check_stored(connection, new.tenant_id, [new.input_sha256], new.stored_s)
 
 
 def _is_its_turn(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> bool:
@@ -86,8 +104,10 @@ def _insert(connection: sa.Connection, new: NewScan, pipeline_id: int) -> UUID:
         connection,
         """WITH made AS (
                INSERT INTO scan (tenant_id, pipeline_id, lane, options, filename, input_kind, input_ref, input_sha256,
-                                 retry_of, event_seq)
-               VALUES (:tenant, :pipeline, :lane, CAST(:options AS jsonb), :filename, :kind, :ref, :sha, :retry_of, 1)
+                                 retry_of, event_seq, training, training_by, training_at)
+               VALUES (:tenant, :pipeline, :lane, CAST(:options AS jsonb), :filename, :kind, :ref, :sha, :retry_of, 1,
+                       CAST(:training AS boolean), CAST(:said_by AS text), CASE WHEN CAST(:training AS boolean)
+                       IS NOT NULL THEN coalesce(CAST(:said_at AS timestamptz), clock_timestamp()) END)
                RETURNING id
            ), told AS (
                INSERT INTO event (scan_id, seq, kind, data)
@@ -109,6 +129,9 @@ def _insert(connection: sa.Connection, new: NewScan, pipeline_id: int) -> UUID:
         ref=new.input_ref,
         sha=new.input_sha256,
         retry_of=new.retry_of,
+        training=new.consent.training if new.consent else None,
+        said_by=new.consent.by if new.consent else None,
+        said_at=new.consent.at if new.consent else None,
         key=new.idempotency_key,
         request=new.request_sha256,
     )
@@ -221,4 +244,5 @@ def source(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> NewScan
         filename=r.filename,
         options=r.options,
         retry_of=scan_id,
+        consent=None if r.training is None else Word(r.training, r.training_by, r.training_at),
     )

@@ -115,7 +115,7 @@ def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]])
     ]
     if not wanted:
         return False
-    known = equal_answers(connection, wanted)
+    known = equal_answers(connection, wanted, kept=True)
     reused = False
     first: dict[tuple[UUID, str], LockedRun] = {}
     for scan, each in sorted(fresh, key=lambda found: (found[0].lane, found[1].id)):
@@ -134,12 +134,18 @@ def _reuse(connection: sa.Connection, fresh: list[tuple[LockedScan, LockedRun]])
     return reused
 
 
-def equal_answers(connection: sa.Connection, wanted: Iterable[Mapping[str, object]]) -> dict[int, sa.Row[Any]]:
-    """By ``run_id``: the result that a run with such ``work`` may take, or else the run that is ``computing`` it."""
-    return {r.run_id: r for r in rows(connection, _FIND_EQUAL, wanted=records(wanted))}
+def equal_answers(
+    connection: sa.Connection, wanted: Iterable[Mapping[str, object]], *, kept: bool = False
+) -> dict[int, sa.Row[Any]]:
+    """By ``run_id``: the result that a run with such ``work`` may take, or else the run that is ``computing`` it.
+
+    ``kept``: no deletion takes these results away before this transaction ends.
+    """
+    statement = _KEEP_EQUAL if kept else _FIND_EQUAL
+    return {r.run_id: r for r in rows(connection, statement, wanted=records(wanted))}
 
 
-_FIND_EQUAL = """
+_EQUAL = """
     SELECT w.run_id, r.id AS result_id, r.outcome, r.code, r.digest, maker.id AS made_by, leader.id AS computing
     FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(run_id bigint, tenant_id uuid, work text, lane int,
                                                                reuse_for_s float)
@@ -152,7 +158,7 @@ _FIND_EQUAL = """
                                            AND seen_at > clock_timestamp() - interval '1 day')
           AND NOT EXISTS (SELECT FROM result_artifact ra JOIN artifact a ON a.id = ra.artifact_id
                           WHERE ra.result_id = result.id AND a.expired_at IS NOT NULL)
-        ORDER BY id LIMIT 1) r ON true
+        ORDER BY id LIMIT 1 {kept}) r ON true
     LEFT JOIN LATERAL (
         SELECT id FROM stage_run WHERE result_id = r.id ORDER BY id LIMIT 1) maker ON true
     LEFT JOIN LATERAL (
@@ -161,6 +167,9 @@ _FIND_EQUAL = """
           AND waits_for IS NULL AND charged = 0 AND id <> w.run_id AND lane <= w.lane
         ORDER BY id LIMIT 1) leader ON true
     WHERE r.id IS NOT NULL OR leader.id IS NOT NULL"""
+_FIND_EQUAL = _EQUAL.format(kept="")
+_KEEP_EQUAL = _EQUAL.format(kept="FOR KEY SHARE OF result")
+"""What a foreign key to the result would lock a moment later anyway."""
 
 
 def _finish(scans: Mapping[UUID, LockedScan]) -> None:

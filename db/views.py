@@ -9,6 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from db import consent
+from db.deletion import DELETED
 from db.sql import row, rows
 from pipeline.contracts import Lane, ScanStatus
 
@@ -35,7 +37,8 @@ def get(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> dict[str, 
 
 _SUMMARY = """
     SELECT s.id, p.system, p.version, s.status, s.code, s.options, s.filename, s.retry_of, s.created_at, s.started_at,
-           s.finished_at, s.event_seq, s.lane, s.input_kind, s.input_ref, s.input_sha256
+           s.finished_at, s.event_seq, s.lane, s.input_kind, s.input_ref, s.input_sha256,
+           s.training, s.training_at, s.training_by
     FROM scan s JOIN pipeline p ON p.id = s.pipeline_id"""
 
 _STAGES = """
@@ -62,6 +65,7 @@ def _summary(r: sa.Row[Any]) -> dict[str, Any]:
         "priority": Lane(r.lane).name.lower(),
         "pipeline_version": r.version,
         "retry_of": str(r.retry_of) if r.retry_of else None,
+        "consent": consent.shown(r),
         "created_at": _time(r.created_at),
         "started_at": _time(r.started_at),
         "finished_at": _time(r.finished_at),
@@ -171,5 +175,5 @@ def counts(connection: sa.Connection, tenant_id: UUID | None) -> dict[str, int]:
            WHERE CAST(:tenant AS uuid) IS NULL OR tenant_id = CAST(:tenant AS uuid) GROUP BY status""",
         tenant=tenant_id,
     )
-    by_status = {str(status): 0 for status in ScanStatus} | {r.status: int(r.n) for r in found}
+    by_status = {**dict.fromkeys(map(str, ScanStatus), 0), DELETED: 0} | {r.status: int(r.n) for r in found}
     return {"submitted": sum(by_status.values()), **by_status}

@@ -1,8 +1,8 @@
-"""Removing what was to live for a time only."""
+"""Removing what was to live for a time only, and what belonged to deleted scans only."""
 
 from __future__ import annotations
 
-from db import retention, tickets
+from db import erasure, retention, tickets
 from db.session import Database
 from storage import Storage
 from storage.keys import artifact_key
@@ -16,7 +16,21 @@ def turn(database: Database, storage: Storage, lifetime_s: float) -> bool:
     """Remove a page of what is over; whether there may be more."""
     with database.begin() as connection:
         tickets.forget(connection, UNUSED_S)
-    return sweep(database, storage, lifetime_s) == PAGE
+    erased = erase(database, storage)
+    return sweep(database, storage, lifetime_s) == PAGE or erased
+
+
+def erase(database: Database, storage: Storage) -> bool:
+    """Remove a page of what deletions left to nobody; whether there may be more. After a break it goes on here."""
+    with database.begin() as connection:
+        looked_at = erasure.condemn(connection, PAGE)
+    with database.begin() as connection:
+        files = erasure.take(connection, PAGE)
+        for file in files:
+            storage.delete(artifact_key(file.tenant_id, file.sha256))
+        erasure.removed(connection, files)
+        erasure.forget(connection)
+    return PAGE in (looked_at, len(files))
 
 
 def sweep(database: Database, storage: Storage, lifetime_s: float) -> int:

@@ -91,6 +91,7 @@ class SourceLister:
             listing = batch_sources.take(connection, LEASE_S)
         if listing is None:
             return False
+        began = time.monotonic()
         try:
             page = self._page(listing)
         except (SourceMissing, SourceRefused, PathNotAllowed) as error:
@@ -100,7 +101,8 @@ class SourceLister:
             return True
         fp("list.before_commit")
         cursor = json.dumps(page.last)
-        reached = Reached(cursor=cursor, seen=page.seen, done=page.done, again_s=page.again_s)
+        stored_s = time.monotonic() - began
+        reached = Reached(cursor=cursor, seen=page.seen, done=page.done, again_s=page.again_s, stored_s=stored_s)
         with self._database.begin() as connection:
             if not batch_sources.add_page(connection, listing, page.items, reached):
                 self._walks.pop(listing.id, None)

@@ -63,23 +63,28 @@ ALWAYS = {
               AND (r.state IN ('blocked', 'ready', 'leased') OR r.started_at > s.cancel_requested_at)))""",
     "I9 who holds no lease has no owner, who holds one has both": """
         SELECT id FROM stage_run WHERE (state = 'leased') <> (owner IS NOT NULL AND lease_until IS NOT NULL)""",
-    "I10 counts, folded and not, are a recount": """
+    "I10 counts, folded and not, are a recount, deleted scans among them": """
         SELECT * FROM (SELECT tenant_id, status, sum(n) AS n FROM (
                 SELECT tenant_id, status, n FROM scan_count UNION ALL SELECT tenant_id, status, delta FROM count_delta) c
             GROUP BY 1, 2) counted
-        FULL JOIN (SELECT tenant_id, status, count(*) AS n FROM scan GROUP BY 1, 2) real USING (tenant_id, status)
+        FULL JOIN (SELECT tenant_id, status, count(*) AS n FROM (
+                SELECT tenant_id, status FROM scan UNION ALL SELECT tenant_id, 'deleted' FROM deletion) s
+            GROUP BY 1, 2) real USING (tenant_id, status)
         WHERE coalesce(counted.n, 0) <> coalesce(real.n, 0)""",
     "I10 a batch's counts, folded and not, are a recount of its scans": """
         SELECT * FROM (SELECT batch_id, status, sum(n) AS n FROM (
                 SELECT batch_id, status, n FROM scan_count UNION ALL SELECT batch_id, status, delta FROM count_delta) c
             WHERE batch_id IS NOT NULL GROUP BY 1, 2) counted
-        FULL JOIN (SELECT batch_id, status, count(*) AS n FROM scan WHERE batch_id IS NOT NULL GROUP BY 1, 2) real
-            USING (batch_id, status)
+        FULL JOIN (SELECT batch_id, status, count(*) AS n FROM (
+                SELECT batch_id, status FROM scan UNION ALL SELECT batch_id, 'deleted' FROM deletion) s
+            WHERE batch_id IS NOT NULL GROUP BY 1, 2) real USING (batch_id, status)
         WHERE coalesce(counted.n, 0) <> coalesce(real.n, 0)""",
-    "I10 a batch's lines are numbered 1..n, each with a scan of it or a code": """
+    "I10 a batch's lines are numbered 1..n, each with a scan of it, a code, or a scan that was deleted": """
         SELECT b.id FROM batch b LEFT JOIN batch_item i ON i.batch_id = b.id LEFT JOIN scan s ON s.id = i.scan_id
         GROUP BY b.id HAVING count(i.n) <> b.items OR coalesce(max(i.n), 0) <> b.items OR count(i.code) <> b.refused
-            OR bool_or(i.n IS NOT NULL AND (i.code IS NULL) <> (s.id IS NOT NULL))
+            OR bool_or(i.code IS NOT NULL AND s.id IS NOT NULL)
+            OR count(*) FILTER (WHERE i.n IS NOT NULL AND i.code IS NULL AND s.id IS NULL)
+               <> (SELECT count(*) FROM deletion WHERE batch_id = b.id)
             OR bool_or(s.batch_id <> b.id OR s.tenant_id <> b.tenant_id)
             OR count(s.id) <> (SELECT count(*) FROM scan WHERE batch_id = b.id)""",
     "an ended batch has no open scan": """
@@ -91,6 +96,11 @@ ALWAYS = {
             LEFT JOIN stage_run w ON w.id = r.waits_for
         WHERE r.tenant_id <> s.tenant_id OR x.tenant_id <> s.tenant_id OR a.tenant_id <> s.tenant_id
            OR w.tenant_id <> s.tenant_id""",
+    "nothing accepted names bytes that are being removed": """
+        SELECT e.sha256 FROM erasure e WHERE e.condemned AND (
+            EXISTS (SELECT FROM scan s WHERE s.input_sha256 = e.sha256 AND s.tenant_id = e.tenant_id
+                    AND s.input_kind = 'upload')
+            OR EXISTS (SELECT FROM artifact a WHERE a.tenant_id = e.tenant_id AND a.sha256 = e.sha256))""",
     "I12 only a ready run waits, and for one of equal work": """
         SELECT r.id FROM stage_run r JOIN stage_run w ON w.id = r.waits_for
         WHERE r.state <> 'ready' OR w.work <> r.work OR w.waits_for IS NOT NULL AND w.state = 'ready'""",

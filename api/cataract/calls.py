@@ -13,8 +13,9 @@ from flask import Response, jsonify, request, url_for
 
 from api import batches as lines
 from api.auth import principal
-from api.fields import only_known
+from api.fields import object_in, only_known
 from api.ids import uuid_of
+from api.logs import elapsed_s
 from api.outcomes import Scan, answered, ask, scan_of
 from api.problems import invalid
 from api.replies import address
@@ -55,7 +56,12 @@ def prediction_result(scan_id: str) -> Response:
 
 
 def _predict(options: Mapping[str, bool]) -> Response:
-    return ask(System.CATARACT, lambda: read_sent(frozenset(), ONE), lambda scan, _: _answer(scan), lambda _: options)
+    return ask(
+        System.CATARACT,
+        lambda: read_sent(frozenset({"consent"}), ONE),
+        lambda scan, _: _answer(scan),
+        lambda _: options,
+    )
 
 
 def _answer(scan: Scan) -> Response:
@@ -86,16 +92,18 @@ def predict_batch() -> Response:
         raise UnsupportedContentType
     with here.uploads:
         form = read_form(request, here.limits.max_bytes, MANY, MOST_PARTS)
-        only_known(form.fields, frozenset())
+        only_known(form.fields, frozenset({"consent"}))
+        word = lines.word(object_in(form.fields["consent"], "consent") if "consent" in form.fields else None)
         if not form.uploads:
             raise invalid("images", "at least one picture is needed")
         items = [_line(tenant, place, upload) for place, upload in enumerate(form.uploads)]
     same = hashlib.sha256("".join(upload.sha256 for upload in form.uploads).encode()).hexdigest()
-    new = NewBatch(tenant_id=tenant, system=System.CATARACT, name=f"predict_batch {same}", idempotency_key=key)
+    name = f"predict_batch {same}"
+    new = NewBatch(tenant_id=tenant, system=System.CATARACT, name=name, consent=word, idempotency_key=key)
     with here.database.begin() as connection:
         batch_id, created = batches.create(connection, new)
         if created:
-            batches.append(connection, tenant, batch_id, items)
+            batches.append(connection, tenant, batch_id, items, elapsed_s())
             batches.finalise(connection, tenant, batch_id)
     return _lines(batch_id)
 

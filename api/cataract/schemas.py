@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.schemas import COUNT, MAYBE_TEXT, STATUS, TEXT, UUID, shape
+from api.schemas import CONSENT_TEXT, CONSENT_WISH, COUNT, MAYBE_TEXT, STATUS, TEXT, UUID, shape
 from pipeline.cataract_analysis import BOTH, WORDS
 from pipeline.contracts import ScanStatus
 
@@ -37,15 +37,19 @@ _PREDICTION: Json = {
 
 CATARACT_SCHEMAS: Json = {
     "CataractPicture": {
-        **shape({}, optional={"image": _FILE, "file": _FILE}),
+        **shape({}, optional={"image": _FILE, "file": _FILE, "consent": CONSENT_TEXT}),
         "oneOf": [{"required": ["image"]}, {"required": ["file"]}],
     },
     "CataractSource": {
-        **shape({}, optional={"image_url": {**TEXT, "format": "uri"}, "object_key": TEXT}),
+        **shape({}, optional={"image_url": {**TEXT, "format": "uri"}, "object_key": TEXT, "consent": CONSENT_WISH}),
         "oneOf": [{"required": ["image_url"]}, {"required": ["object_key"]}],
     },
     "CataractPictures": shape(
-        {}, optional={name: {"type": "array", "items": _FILE} for name in ("images", "files", "image", "file")}
+        {},
+        optional={
+            **{name: {"type": "array", "items": _FILE} for name in ("images", "files", "image", "file")},
+            "consent": CONSENT_TEXT,
+        },
     ),
     "CataractPending": shape({"scan_id": UUID, "status": STATUS, "poll_url": TEXT}),
     "CataractPrediction": shape(

@@ -15,6 +15,7 @@ from api.batches import stored
 from api.fields import only_known
 from api.flarenet.calls import FIELDS, judged, threshold_asked, told, wishes
 from api.ids import uuid_of
+from api.logs import elapsed_s
 from api.outcomes import error_of
 from api.problems import invalid
 from api.replies import address
@@ -55,7 +56,7 @@ def batch_detect() -> Response:
     with here.database.begin() as connection:
         batch_id, created = batches.create(connection, new)
         if created:
-            batches.append(connection, tenant, batch_id, items)
+            batches.append(connection, tenant, batch_id, items, elapsed_s())
             batches.finalise(connection, tenant, batch_id)
     return _answer(batch_id, threshold, replayed=not created)
 

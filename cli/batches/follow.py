@@ -12,7 +12,7 @@ from cli import output
 from cli.batches.service import ENDED, Batches
 
 POLL_S = 1.0
-SHOWN = ("succeeded", "partial", "rejected", "failed", "cancelled", "refused")
+SHOWN = ("succeeded", "partial", "rejected", "failed", "cancelled", "refused", "deleted")
 
 
 def bar() -> Progress:

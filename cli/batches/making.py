@@ -26,6 +26,9 @@ Source = Annotated[
     ),
 ]
 Globs = Annotated[list[str] | None, typer.Option("--glob", help="Only paths like this; may be given several times.")]
+Training = Annotated[
+    bool | None, typer.Option("--training/--no-training", help="Whether lines that do not say so may be used for it.")
+]
 _ANSWERED = ("succeeded", "partial", "rejected")
 
 
@@ -96,6 +99,7 @@ def create(
     since: Annotated[str | None, typer.Option(metavar="BATCH", help="Only what is new or changed since then.")] = None,
     into: Annotated[str | None, typer.Option(metavar="BATCH", help="Go on filling a batch that is still open.")] = None,
     paused: Annotated[bool, typer.Option("--paused", help="Begin nothing before `batch resume`.")] = False,
+    training: Training = None,
     wait: Follow = False,
     timeout: Timeout = 86_400,
     as_json: Json = False,
@@ -112,6 +116,7 @@ def create(
                 priority=priority,
                 failure_budget=failure_budget,
                 options=switches(option),
+                consent=None if training is None else {"training": training},
                 source=wanted,
             )["id"]
         )

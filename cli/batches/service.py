@@ -34,9 +34,18 @@ class Batches:
         body = {name: value for name, value in given.items() if value is not None}
         return dict(self._client.send("POST", "/v1/batches", headers=headers, json=body).json())
 
-    def upload(self, batch_id: str, custom_id: str, content: bytes, options: Mapping[str, Any], fields: Json) -> Json:
+    def upload(
+        self,
+        batch_id: str,
+        custom_id: str,
+        content: bytes,
+        options: Mapping[str, Any],
+        fields: Json,
+        consent: Mapping[str, Any] | None = None,
+    ) -> Json:
         """One picture's bytes; what became of it."""
         form = {"custom_id": custom_id, "options": json.dumps(dict(options)), "fields": json.dumps(fields)}
+        form |= {"consent": json.dumps(dict(consent))} if consent else {}
         files = {"file": (Path(custom_id).name[-255:] or "picture", content, "application/octet-stream")}
         return dict(self._client.send("POST", f"{_path(batch_id)}/items", data=form, files=files).json())
 

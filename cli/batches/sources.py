@@ -36,6 +36,7 @@ class Line:
     reference: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    consent: Mapping[str, Any] = field(default_factory=dict)
 
 
 def lines(source: Path, patterns: Sequence[str] = ()) -> Iterator[Line]:
@@ -106,7 +107,7 @@ def _manifest(file: Path) -> Iterator[Line]:
 
 
 def _line(file: Path, number: int, text: bytes) -> Line:
-    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?}`; a file lies beside or below it."""
+    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?, "consent"?}`; a file lies beside or below it."""
     try:
         given = json.loads(text)
     except ValueError as error:
@@ -116,7 +117,7 @@ def _line(file: Path, number: int, text: bytes) -> Line:
     custom_id = given.get("custom_id", given.get("file"))
     if not isinstance(custom_id, str):
         raise SourceError(f"{file}, line {number}: needs a custom_id")
-    options, fields = given.get("options") or {}, given.get("fields") or {}
+    own = {name: given.get(name) or {} for name in ("options", "fields", "consent")}
     if "file" in given:
         try:
             path, home = (file.parent / str(given["file"])).resolve(), file.parent.resolve()
@@ -124,6 +125,6 @@ def _line(file: Path, number: int, text: bytes) -> Line:
             raise SourceError(f"{file}, line {number}: {error}") from error
         if not path.is_relative_to(home):
             raise SourceError(f"{file}, line {number}: {given['file']} does not lie below the manifest")
-        return Line(custom_id, partial(_file, path), options=options, fields=fields)
+        return Line(custom_id, partial(_file, path), **own)
     reference = {name: str(given[name]) for name in _REFERENCES if name in given}
-    return Line(custom_id, None, reference, options, fields)
+    return Line(custom_id, None, reference, **own)

@@ -28,12 +28,15 @@ def submit(
     timeout: Annotated[float, typer.Option(help="Give up waiting after so many seconds.")] = 600,
     pipeline: Annotated[str, typer.Option(help="The system to scan with.")] = "cat_face",
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, several times; VALUE is JSON.")] = None,
+    training: Annotated[
+        bool | None, typer.Option("--training/--no-training", help="Whether they may be used for training.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Submit pictures, print one line for each; the exit code is the worst of all."""
     with output.exits(as_json), connect() as client:
-        options = dict(_option(text) for text in option or [])
-        rows = [_submit(client, source, pipeline, options) for source in sources]
+        wishes = {"options": dict(_option(text) for text in option or []), "training": training}
+        rows = [_submit(client, source, pipeline, wishes) for source in sources]
         if wait:
             rows = [_finish(client, row, timeout) for row in rows]
         for row in rows:
@@ -43,14 +46,14 @@ def submit(
     raise typer.Exit(max(int(_end(row)) for row in rows))
 
 
-def _submit(client: Client, source: str, pipeline: str, options: dict[str, Any]) -> dict[str, Any]:
+def _submit(client: Client, source: str, pipeline: str, wishes: dict[str, Any]) -> dict[str, Any]:
     try:
         if source.startswith(("http://", "https://")):
-            scan = client.submit(url=source, pipeline=pipeline, options=options)
+            scan = client.submit(url=source, pipeline=pipeline, **wishes)
         elif source.startswith("object:"):
-            scan = client.submit(object_key=source.removeprefix("object:"), pipeline=pipeline, options=options)
+            scan = client.submit(object_key=source.removeprefix("object:"), pipeline=pipeline, **wishes)
         else:
-            scan = client.submit(Path(source), pipeline=pipeline, options=options)
+            scan = client.submit(Path(source), pipeline=pipeline, **wishes)
     except ApiError as error:
         if output.of_refusal(error) is not Exit.NOT_ANSWERED:
             raise

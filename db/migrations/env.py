@@ -7,7 +7,16 @@ import time
 import sqlalchemy as sa
 from alembic import context
 
-from db import artifact_tables, batch_tables, model_tables, models, ticket_tables, training_tables, webhook_tables
+from db import (
+    artifact_tables,
+    batch_tables,
+    consent_tables,
+    model_tables,
+    models,
+    ticket_tables,
+    training_tables,
+    webhook_tables,
+)
 from db.session import Database
 from db.settings import DatabaseSettings
 
@@ -21,6 +30,7 @@ TABLES = (
     training_tables.TrainingRun,
     batch_tables.Batch,
     ticket_tables.Ticket,
+    consent_tables.Deletion,
     webhook_tables.Webhook,
 )
 """One of each file of tables, so that all of them are known; they share their metadata."""

@@ -6,10 +6,12 @@ The cases come from the app's own url_map: a new route without a case here fails
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zipfile import ZipFile
 
 import pytest
 
@@ -206,6 +208,31 @@ def is_the_installations(api: Api, method: str, path: str, mine: str) -> None:
     assert api.tokens["b"].split("_")[1] not in answers[0].get_data(as_text=True)
 
 
+def is_no_scan_of_mine(api: Api, method: str, path: str, mine: str) -> None:
+    """What a says of b's scan is said of nothing."""
+    foreign, missing = (api.call(method, each, json={"training": True}) for each in (path, mine))
+    assert problem(foreign) == problem(missing) == (404, "NOT_FOUND")
+    of_b = api.call("GET", path.removesuffix("/consent"), "b").json
+    assert of_b["consent"] == {"training": None, "at": None, "by": None}
+
+
+def speaks_for_itself(api: Api, method: str, path: str, mine: str) -> None:
+    """What a says of training is not b's word."""
+    body = {"json": {"training": True}} if method == "PUT" else {}
+    assert api.call(method, path, **body).json["training"] is (method == "PUT")
+    assert api.call("GET", path, "b").json == {"training": False, "at": None, "by": None}
+
+
+def exports_its_own(api: Api, method: str, path: str, mine: str) -> None:
+    """A dataset has nothing of b's, though b allows it, and does not even count it."""
+    scan = api.call("GET", "/v1/scans", "b").json["items"][0]["id"]
+    for each in ("/v1/consent", f"/v1/scans/{scan}/consent"):
+        api.call("PUT", each, "b", json={"training": True})
+    with ZipFile(io.BytesIO(api.call(method, "/v1/datasets/cat_face").get_data())) as pack:
+        assert json.loads(pack.read("dataset.json"))["counts"]["scans"] == 0
+        assert not any(name.startswith("images/") for name in pack.namelist())
+
+
 def is_in_no_bucket_of_mine(api: Api, method: str, path: str, mine: str) -> None:
     """The seed's buckets name a file by its scan."""
     of_b = api.call("GET", "/v1/scans", "b").json["items"][0]["id"]
@@ -219,6 +246,11 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("GET", "/v1/scans/<scan_id>"): is_not_found,
     ("GET", "/v1/scans/<scan_id>/events"): is_not_found,
     ("GET", "/v1/scans/<scan_id>/artifacts/<name>"): is_not_found,
+    ("DELETE", "/v1/scans/<scan_id>"): is_not_found,
+    ("PUT", "/v1/scans/<scan_id>/consent"): is_no_scan_of_mine,
+    ("GET", "/v1/consent"): speaks_for_itself,
+    ("PUT", "/v1/consent"): speaks_for_itself,
+    ("GET", "/v1/datasets/<system>"): exports_its_own,
     ("POST", "/v1/scans/<scan_id>/cancel"): is_not_found,
     ("POST", "/v1/scans/<scan_id>/retry"): is_not_found,
     ("POST", "/api/validate"): makes_its_own,

@@ -14,7 +14,7 @@ from cli.main import VERBS, build
 from cli.supervisor import ROOT
 
 README = (Path(ROOT) / "cli" / "README.md").read_text()
-TAKES_JSON = set(VERBS) - {"keys", "models", "batch", "training", "webhooks"}
+TAKES_JSON = set(VERBS) - {"keys", "models", "batch", "training", "webhooks", "consent", "dataset"}
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -44,10 +44,12 @@ def test_every_verb_loads_and_stands_in_the_readme(verb: str) -> None:
         ("models", ["list", "versions", "register", "goldens", "verify", "promote", "rollback"]),
         ("batch", ["plan", "create", "list", "status", "errors", "diff"]),
         ("batch", ["finalise", "pause", "resume", "cancel", "priority", "retry", "reprocess"]),
+        ("consent", ["show", "allow", "withdraw"]),
+        ("dataset", ["export"]),
         ("training", ["recipes", "list", "status", "cancel", "resume", "fetch"]),
         ("webhooks", ["create", "list", "show", "update", "delete", "rotate", "test", "deliveries", "redeliver"]),
     ],
-    ids=["keys", "models", "batch", "batch that steers", "training", "webhooks"],
+    ids=["keys", "models", "batch", "batch that steers", "consent", "dataset", "training", "webhooks"],
 )
 def test_every_verb_of_a_group_takes_json(verb: str, words: list[str]) -> None:
     for word in words:
