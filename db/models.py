@@ -140,6 +140,13 @@ class Scan(Base):
             "status",
             postgresql_where=sa.text("batch_id IS NOT NULL AND code IS NOT NULL"),
         ),
+        sa.Index(
+            "scan_tenant_ended_idx",
+            "tenant_id",
+            "finished_at",
+            "id",
+            postgresql_where=sa.text("finished_at IS NOT NULL"),
+        ),
         sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))

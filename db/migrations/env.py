@@ -7,7 +7,16 @@ import time
 import sqlalchemy as sa
 from alembic import context
 
-from db import artifact_tables, batch_tables, model_tables, models, ticket_tables, training_tables, webhook_tables
+from db import (
+    artifact_tables,
+    batch_tables,
+    drift_tables,
+    model_tables,
+    models,
+    ticket_tables,
+    training_tables,
+    webhook_tables,
+)
 from db.session import Database
 from db.settings import DatabaseSettings
 
@@ -22,6 +31,7 @@ TABLES = (
     batch_tables.Batch,
     ticket_tables.Ticket,
     webhook_tables.Webhook,
+    drift_tables.DriftDay,
 )
 """One of each file of tables, so that all of them are known; they share their metadata."""
 
