@@ -98,7 +98,7 @@ _ENDED = """
         ORDER BY stage_id DESC LIMIT 1) last ON true
     WHERE s.tenant_id = :tenant AND s.finished_at IS NOT NULL AND s.status <> 'cancelled'
       AND (s.finished_at, s.id) > (coalesce(CAST(:at AS timestamptz),
-          CAST(CAST(:day AS date) AS timestamp) AT TIME ZONE 'UTC' - interval '1 microsecond'), CAST(:id AS uuid))
+          CAST(CAST(:day AS date) AS timestamp) AT TIME ZONE 'UTC'), CAST(:id AS uuid))
       AND s.finished_at < CAST(CAST(:day AS date) + 1 AS timestamp) AT TIME ZONE 'UTC'
     ORDER BY s.finished_at, s.id LIMIT :limit"""
 """A batch's own folder or prefix is its source; else its name, without the digest that makes a call's name unique."""

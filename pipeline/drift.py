@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from pipeline.compare import distance
-from pipeline.drift_figures import MEASURES, Form, Measure, measure_of, middle
-from pipeline.drift_tests import holm, kolmogorov_p, shift, words_p
+from pipeline.drift_figures import MEASURES, Form, measure_of, middle
+from pipeline.drift_tests import dispersion, holm, kolmogorov_p, shift, words_p
 
 Counts: TypeAlias = Mapping[str, Mapping[str, int]]
 """Measure → bin → scans."""
 
 ALL: Final = "all"
 """Every source together, where there are several."""
+WORDS: Final = (Form.LABEL, Form.SHARE)
 LEAST_DISTANCE: Final = {Form.NUMBER: 0.15, Form.OCTAVE: 0.15, Form.LABEL: 0.1, Form.SHARE: 0.05}
 """Smaller changes, however certain, are no drift: days differ, and of ten thousand scans every difference is certain."""
 
@@ -79,7 +80,8 @@ class Found:
     """One measure of one source. ``before`` and ``after``: shares of words, or median and mean of numbers.
 
     ``distance`` 0..1 is the share of scans that would have to change to undo it (words), or the largest difference of two shares
-    below any value (numbers). ``p`` is of this test alone, ``p_adjusted`` with Holm's correction over all tests of the plan.
+    below any value (numbers). ``dispersion`` is how much more the reference's days differ than chance would have them; all tests
+    take so many scans for one. ``p`` is of this test alone, ``p_adjusted`` with Holm's correction over all tests of the plan.
     """
 
     source: str
@@ -91,6 +93,7 @@ class Found:
     n_recent: int
     distance: float | None
     least_distance: float
+    dispersion: float
     p: float | None
     p_adjusted: float | None
     before: Mapping[str, float] | None
@@ -105,9 +108,9 @@ def evaluate(days: Iterable[Day], plan: Plan) -> list[Found]:
     """Every measure of every source, what drifted first. ``ALL`` stands beside the sources where there are several."""
     sides = _sides(days, plan)
     found = [
-        _compared(source, name, before[name], after[name], plan.least)
+        each
         for source, (before, after) in sorted(sides.items())
-        for name in sorted({*before, *after}, key=_place)
+        for each in _measures(source, before, after, plan.least)
     ]
     tested = [each for each in found if each.p is not None]
     fair = holm([each.p for each in tested if each.p is not None])
@@ -126,16 +129,10 @@ def alarming(found: Iterable[Found]) -> list[Found]:
 def summary(name: str, counts: Mapping[str, int]) -> dict[str, float]:
     """Shares of words; of numbers median and mean, each bin's taken for its middle."""
     measure, n = measure_of(name), sum(counts.values())
-    if measure.form in (Form.LABEL, Form.SHARE):
+    if measure.form in WORDS:
         return {word: round(hits / n, 4) for word, hits in sorted(counts.items())}
-    bins = sorted(counts, key=float)
-    mean = sum(middle(measure, edge) * counts[edge] for edge in bins) / n
-    below, median = 0, bins[0]
-    for median in bins:
-        below += counts[median]
-        if 2 * below >= n:
-            break
-    return {"median": round(middle(measure, median), 4), "mean": round(mean, 4)}
+    mean = sum(middle(measure, edge) * hits for edge, hits in counts.items()) / n
+    return {"median": round(middle(measure, _median(counts)), 4), "mean": round(mean, 4)}
 
 
 def added(days: Iterable[Day]) -> dict[str, Counter[str]]:
@@ -147,45 +144,87 @@ def added(days: Iterable[Day]) -> dict[str, Counter[str]]:
     return total
 
 
-def _sides(days: Iterable[Day], plan: Plan) -> dict[str, tuple[dict[str, Counter[str]], dict[str, Counter[str]]]]:
-    """Source → its counts in the reference and lately."""
+def _sides(days: Iterable[Day], plan: Plan) -> dict[str, tuple[list[Day], list[Day]]]:
+    """Source → its days in the reference and lately."""
     listed = list(days)
-    parts = [[day for day in listed if day.day in window] for window in (plan.reference, plan.recent)]
-    sources = sorted({day.source for part in parts for day in part})
-    sides = {source: _pair(parts, [source]) for source in sources}
-    return sides | ({ALL: _pair(parts, sources)} if len(sources) > 1 else {})
+    before, after = ([day for day in listed if day.day in window] for window in (plan.reference, plan.recent))
+    sources = sorted({day.source for day in (*before, *after)})
+    sides = {
+        source: ([d for d in before if d.source == source], [d for d in after if d.source == source])
+        for source in sources
+    }
+    return sides | ({ALL: (before, after)} if len(sources) > 1 else {})
 
 
-def _pair(parts: list[list[Day]], sources: Sequence[str]) -> tuple[dict[str, Counter[str]], dict[str, Counter[str]]]:
-    before, after = (added(day for day in part if day.source in sources) for part in parts)
-    return before, after
+def _measures(source: str, before: list[Day], after: list[Day], least: int) -> Iterator[Found]:
+    then, now = added(before), added(after)
+    for name in sorted({*then, *now}, key=_place):
+        yield _compared(source, name, then[name], now[name], _spread(name, then[name], before), least)
 
 
 def _place(name: str) -> tuple[int, str]:
     return list(MEASURES).index(name.partition(":")[0]), name
 
 
-def _compared(source: str, name: str, before: Counter[str], after: Counter[str], least: int) -> Found:
+def _spread(name: str, total: Counter[str], days: Iterable[Day]) -> float:
+    """Dispersion of the reference's days, by the share of the commonest word, or of numbers up to the median's bin."""
+    if not total:
+        return 1.0
+    if measure_of(name).form in WORDS:
+        lower = {total.most_common(1)[0][0]}
+    else:
+        lower = {edge for edge in total if float(edge) <= float(_median(total))}
+    by_day: dict[date, Counter[str]] = defaultdict(Counter)
+    for day in days:
+        by_day[day.day].update(day.counts.get(name, {}))
+    return dispersion([(sum(counts[each] for each in lower), counts.total()) for counts in by_day.values() if counts])
+
+
+def _median(counts: Mapping[str, int]) -> str:
+    """The bin in which the median lies."""
+    below, half = 0, sum(counts.values()) / 2
+    for edge in sorted(counts, key=float):
+        below += counts[edge]
+        if below >= half:
+            return edge
+    raise ValueError("nothing was counted")
+
+
+def _compared(source: str, name: str, before: Counter[str], after: Counter[str], spread: float, least: int) -> Found:
     """Without a verdict of its own: that depends on how many were tested."""
     measure, n, m = measure_of(name), before.total(), after.total()
-    limit, test = LEAST_DISTANCE[measure.form], _test(measure)
-    sides = (summary(name, before) if n else None, summary(name, after) if m else None)
+    few = Found(
+        source=source,
+        kind=measure.kind,
+        measure=name,
+        verdict=Verdict.TOO_FEW,
+        test="chi-squared" if measure.form in WORDS else "kolmogorov-smirnov",
+        n_reference=n,
+        n_recent=m,
+        distance=None,
+        least_distance=LEAST_DISTANCE[measure.form],
+        dispersion=round(spread, 2),
+        p=None,
+        p_adjusted=None,
+        before=summary(name, before) if n else None,
+        after=summary(name, after) if m else None,
+    )
     if min(n, m) < least:
-        return Found(source, measure.kind, name, Verdict.TOO_FEW, test, n, m, None, limit, None, None, *sides)
-    if measure.form in (Form.LABEL, Form.SHARE):
+        return few
+    if measure.form in WORDS:
         apart = distance(
             {word: hits / n for word, hits in before.items()}, {word: hits / m for word, hits in after.items()}
         )
-        p = words_p(before, after)
+        p = words_p(_thinned(before, spread), _thinned(after, spread))
     else:
         bins = sorted({*before, *after}, key=float)
         apart = shift([before[edge] for edge in bins], [after[edge] for edge in bins])
-        p = kolmogorov_p(apart, n, m)
-    return Found(source, measure.kind, name, Verdict.STABLE, test, n, m, round(apart, 4), limit, p, p, *sides)
+        p = kolmogorov_p(apart, n / spread, m / spread)
+    return replace(few, distance=round(apart, 4), p=p)
 
 
-def _test(measure: Measure) -> str:
-    return "chi-squared" if measure.form in (Form.LABEL, Form.SHARE) else "kolmogorov-smirnov"
+def _thinned(counts: Mapping[str, int], spread: float) -> dict[str, int]:
+    return {word: round(hits / spread) for word, hits in counts.items()}
 
 
 def _judged(found: Found, p: float, alpha: float) -> Found:

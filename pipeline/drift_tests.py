@@ -12,23 +12,24 @@ from typing import Final
 
 LEAST_EXPECTED: Final = 5.0
 """Of a cell, for the chi-squared test: rarer words are counted together, and of yes and no Fisher's test is taken."""
+LEAST_DAYS: Final = 5
+"""With fewer nobody can say how much days differ."""
 
 
 def shift(before: Sequence[float], after: Sequence[float]) -> float:
     """Kolmogorov and Smirnov's distance of two samples in the same ordered bins: the largest gap of their sums, 0..1."""
     n, m = sum(before), sum(after)
     sums: Iterable[tuple[float, float]] = zip(accumulate(before), accumulate(after), strict=True)
-    apart: float = max(abs(a / n - b / m) for a, b in sums)
-    return apart
+    return max((abs(a / n - b / m) for a, b in sums), default=0.0)
 
 
-def kolmogorov_p(distance: float, n: int, m: int) -> float:
+def kolmogorov_p(distance: float, n: float, m: float) -> float:
     """Chance of such a distance or a larger one between samples of one distribution; too large for numbers in bins."""
     root = math.sqrt(n * m / (n + m))
     x = (root + 0.12 + 0.11 / root) * distance
     if x < 0.2:  # the series needs many terms there, and the answer is 1 to ten digits
         return 1.0
-    return min(1.0, max(0.0, 2 * sum((-1) ** (k - 1) * math.exp(-2 * (k * x) ** 2) for k in range(1, 101))))
+    return min(1.0, max(0.0, 2 * sum((1 if k % 2 else -1) * math.exp(-2 * (k * x) ** 2) for k in range(1, 101))))
 
 
 def words_p(before: Mapping[str, int], after: Mapping[str, int]) -> float:
@@ -85,6 +86,19 @@ def fisher_p(hits: int, n: int, others: int, m: int) -> float:
 def _ways(n: int, k: int) -> float:
     """Logarithm of the number of ways to choose k of n."""
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def dispersion(parts: Sequence[tuple[int, int]]) -> float:
+    """How much more days differ than chance alone would have them: hits and n of each; 1 for chance, and for too few days.
+
+    Pearson's statistic over its degrees of freedom. So many scans tell as little as one that is independent.
+    """
+    hits, n = (sum(column) for column in zip(*parts, strict=True)) if parts else (0, 0)
+    if len(parts) < LEAST_DAYS or not 0 < hits < n:
+        return 1.0
+    share = hits / n
+    found = sum((k - each * share) ** 2 / (each * share * (1 - share)) for k, each in parts if each)
+    return max(1.0, found / (len(parts) - 1))
 
 
 def holm(chances: Sequence[float]) -> list[float]:
