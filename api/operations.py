@@ -6,6 +6,7 @@ from api import health, keys, pages, reading, system
 from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
 from api.cataract.operations import CATARACT_OPERATIONS
+from api.drift_operations import DRIFT_OPERATIONS
 from api.flarenet.operations import FLARENET_OPERATIONS
 from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
@@ -149,6 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *SKINCARE_OPERATIONS,
     *FLARENET_OPERATIONS,
     *CATARACT_OPERATIONS,
+    *DRIFT_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
     *WEBHOOK_OPERATIONS,

@@ -58,12 +58,12 @@ def by_chance(scan_id: str) -> str:
 
 
 def scans(connection: sa.Connection, tenant_id: UUID, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Which of these scans are still there, with their file's name, status, code and findings."""
+    """Which of these scans are still there, with file name, status, code, findings and models' answers."""
     wanted: Sequence[str] = list(dict.fromkeys(ids))
     found = rows(
         connection,
         """SELECT s.id, s.filename, s.status, s.code,
-                  (SELECT data #> '{report,findings}' FROM result WHERE id = last.result_id) AS findings
+                  (SELECT data -> 'report' FROM result WHERE id = last.result_id) AS report
            FROM scan s LEFT JOIN LATERAL (
                SELECT result_id FROM stage_run WHERE scan_id = s.id AND result_id IS NOT NULL
                ORDER BY stage_id DESC LIMIT 1) last ON true
@@ -76,7 +76,8 @@ def scans(connection: sa.Connection, tenant_id: UUID, ids: Iterable[str]) -> dic
             "filename": each.filename,
             "status": each.status,
             "code": each.code,
-            "findings": each.findings or {},
+            "findings": (each.report or {}).get("findings") or {},
+            "answers": ((each.report or {}).get("decision") or {}).get("answers") or {},
         }
         for each in found
     }

@@ -101,9 +101,8 @@ def test_too_few_is_no_verdict_and_is_not_tested() -> None:
 
 
 def test_days_that_differ_anyway_make_scans_worth_less() -> None:
-    draw, jumping = random.Random(1), []
-    for place in range(35):
-        jumping.append(day(Stream(light=draw.choice((0.3, 0.7))), BEGIN + timedelta(place), 60, draw))
+    draw = random.Random(1)
+    jumping = [day(Stream(light=draw.choice((0.3, 0.7))), BEGIN + timedelta(n), 60, draw) for n in range(35)]
     [found] = [each for each in evaluate(jumping, PLAN) if each.measure == "brightness"]
     assert found.dispersion > 20 and found.p is not None and found.p > 0.001
     calm = {each.measure: each.dispersion for each in evaluate(stream(), PLAN)}
