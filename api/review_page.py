@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from api import diff_page
 from pipeline.drift import Window
-from pipeline.drift_figures import Form, measure_of
+from pipeline.drift_figures import Form, axis, measure_of
 
 HIGH, WIDE = 60, 210
 """Of a drawing, in its own units."""
@@ -70,9 +70,8 @@ def policy(addresses: Collection[str]) -> str:
 
 def card(alert: Json, before: Mapping[str, int], after: Mapping[str, int]) -> Card:
     """An alert with what was counted of its measure then and now."""
-    measure = measure_of(alert["measure"])
-    numbers = measure.form in (Form.NUMBER, Form.OCTAVE)
-    bins = sorted({*before, *after}, key=(lambda edge: (float(edge), "")) if numbers else lambda word: (0.0, word))
+    numbers = measure_of(alert["measure"]).form in (Form.NUMBER, Form.OCTAVE)
+    bins = axis(alert["measure"], [*before, *after])
     most = max(
         (n / total for counts in (before, after) if (total := sum(counts.values())) for n in counts.values()),
         default=1.0,

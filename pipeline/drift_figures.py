@@ -6,7 +6,7 @@ Numbers go into bins of a fixed width, so that days can be added up. A bin is na
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -130,6 +130,17 @@ def _bin(name: str, value: float | str) -> str:
 def middle(measure: Measure, edge: str) -> float:
     """The middle of a bin: what its numbers are taken for when they are told."""
     return float(edge) * 2**0.25 if measure.form is Form.OCTAVE else float(edge) + measure.width / 2
+
+
+def axis(name: str, counts: Iterable[str]) -> list[str]:
+    """Bins in order from the least to the greatest of a measure, those in between too; words as they sort."""
+    measure, found = measure_of(name), sorted(set(counts))
+    if measure.form in (Form.LABEL, Form.SHARE) or not found:
+        return found
+    last, bins = max(map(float, found)), [min(found, key=float)]
+    while (edge := float(bins[-1])) < last:
+        bins.append(_bin(name, edge * 2**0.75 if measure.form is Form.OCTAVE else edge + 1.5 * measure.width))
+    return bins
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,9 @@ _SCANNED = """
         SELECT * FROM jsonb_to_recordset(CAST(:scans AS jsonb)) AS g(id uuid, picture text, data jsonb, bare boolean)
     ), scanned AS (
         INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, status, code, options, filename, input_kind, input_ref,
-                          input_sha256, created_at, finished_at)
+                          input_sha256, created_at, admitted_at, finished_at)
         SELECT id, :tenant, CAST(:batch AS uuid), :pipeline, 0, :status, :code, '{}', 'eye.jpg', 'upload', 'key', picture,
-               :at, :at
+               :at, :at, :at
         FROM given RETURNING id
     ), answered AS (
         INSERT INTO result (tenant_id, work, profile, outcome, data, provenance, digest)

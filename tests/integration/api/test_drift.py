@@ -8,17 +8,21 @@ import json
 import random
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from bench.drift_alarms import Stream
+from cli.main import build
 from db.results import StoredFile
 from db.sql import rows
 from tasks import drift
 from tasks.drift_settings import DriftSettings
 from tests.drifting import Clinic, today
 from tests.integration.api.harness import Api, problem, stored_file
+from tests.integration.api.server import Server
 
 pytest_plugins = ("tests.integration.api.fixtures",)
 
@@ -197,3 +201,38 @@ def test_the_page_shows_then_and_now_by_links_that_work_and_runs_nothing(api: Ap
     assert rules["default-src"] == "'none'" and rules["img-src"] == "'self'" and "unsafe" not in rules["style-src"]
     bare = api.call("GET", "/v1/reviews/page?pipeline=cat_face", "b").get_data(as_text=True)
     assert "No alert is open" in bare and "No scan to look at" in bare
+
+
+def test_the_command_line_does_all_of_it(api: Api, clinic: Clinic, server: Server, tmp_path: Path) -> None:
+    settings = {"SCANMILL_API_URL": server.url, "SCANMILL_API_KEY": api.tokens["a"]}
+
+    def run(*words: str, code: int = 0) -> Any:
+        done = CliRunner().invoke(build(words[0]), [*words, "--json"], env=settings)
+        assert done.exit_code == code, done.output
+        return json.loads(done.stdout)
+
+    first_day = (today() - timedelta(2)).isoformat()
+    status = run("drift", "status", "--pipeline", "cataract", "--since", first_day)
+    assert (status["recent"]["scans"], status["counted_until"]) == (80, today().isoformat())
+    [alert] = run("drift", "alerts", "--pipeline", "cataract")
+    assert run("drift", "check", "--pipeline", "cataract") == []
+    looks = run("drift", "reviews", "--alert", alert["id"], "--limit", "3")
+    assert len(looks) == 3
+    scan = looks[0]["scan_id"]
+    said = run("corrections", "add", scan, "cataract", "normal", "--note", "clear")
+    assert (said["scan_id"], said["label"]) == (scan, "normal")
+    assert run("status", scan)["corrections"] == [said]
+    file = tmp_path / "corrections.csv"
+    words = ("corrections", "export", "--pipeline", "cataract", "--format", "csv", "--to", str(file))
+    assert run(*words)["bytes"] == file.stat().st_size > 0
+    assert run("drift", "close", alert["id"], "--note", "a lamp")["note"] == "a lamp"
+    assert run("drift", "alerts", "--closed")[0]["id"] == alert["id"]
+    plain = CliRunner().invoke(build("corrections"), ["corrections", "export", "--pipeline", "cataract"], env=settings)
+    assert json.loads(plain.stdout)["scan_id"] == scan
+    shown = [CliRunner().invoke(build("drift"), ["drift", word, *more], env=settings) for word, *more in PLAIN]
+    assert [done.exit_code for done in shown] == [0, 0, 0], [done.output for done in shown]
+    reader = {**settings, "SCANMILL_API_KEY": api.tokens["a scans:read"]}
+    assert CliRunner().invoke(build("drift"), ["drift", "check"], env=reader).exit_code == 5
+
+
+PLAIN = (["status"], ["alerts", "--closed"], ["reviews", "--pipeline", "cataract"])

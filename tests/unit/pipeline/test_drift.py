@@ -12,7 +12,7 @@ import pytest
 
 from bench.drift_alarms import BEGIN, Stream, day, measure
 from pipeline.drift import ALL, Day, Plan, Verdict, Window, alarming, evaluate, summary
-from pipeline.drift_figures import Kind, counted, doubt
+from pipeline.drift_figures import Kind, axis, counted, doubt
 from tasks.drift_settings import DriftSettings
 
 PLAN = Plan.until(BEGIN + timedelta(35), 7, 28)
@@ -122,6 +122,13 @@ def test_of_all_sources_only_what_none_of_them_says_is_alarming() -> None:
 def test_what_is_told_of_numbers_is_the_middle_of_their_bins() -> None:
     assert summary("brightness", {"0.5": 3, "0.1": 1}) == {"median": 0.525, "mean": 0.425}
     assert summary("label:x", {"a": 1, "b": 3}) == {"a": 0.25, "b": 0.75}
+
+
+def test_an_axis_has_the_bins_between() -> None:
+    assert axis("brightness", ["0.3", "0.1", "0.15"]) == ["0.1", "0.15", "0.2", "0.25", "0.3"]
+    assert axis("megapixels", ["0.5", "2"]) == ["0.5", "0.707107", "1", "1.41421", "2"]
+    assert axis("contrast", [f"{n / 40:.6g}" for n in (0, 39)])[1::38] == ["0.025", "0.975"]
+    assert axis("label:x", ["b", "a", "b"]) == ["a", "b"] and axis("gap", []) == []
 
 
 def test_a_report_of_any_system_is_counted_by_what_it_has() -> None:
