@@ -133,13 +133,15 @@ CHANGES = {"light": Stream(light=0.4), "sick": Stream(sick=0.5), "apart": Stream
 def main() -> None:
     """``python -m bench.drift_alarms``: nothing changes, days differ by chance, then each change in turn."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--streams", type=int, default=300)
+    parser.add_argument("--streams", type=int, default=200, help="in which nothing changes; of each change, a quarter")
+    parser.add_argument("--wobble", type=float, nargs="*", default=[0.0, 1.0], help="how much days differ")
     parser.add_argument("--scans", type=int, default=40, help="a day")
     parser.add_argument("--checks", type=int, default=28, help="days with a check")
     given = parser.parse_args()
-    for wobble in (0.0, 1.0):
+    for wobble in given.wobble:
         for name, change in {"nothing": None, **CHANGES}.items():
-            found = measure(given.streams, given.scans, given.checks, wobble, change)
+            streams = given.streams // 4 if change else given.streams
+            found = measure(streams, given.scans, given.checks, wobble, change)
             print(json.dumps({"changed": name, **found}), flush=True)
 
 
