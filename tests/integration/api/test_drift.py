@@ -64,6 +64,7 @@ def opened(api: Api) -> dict[str, Any]:
     return dict(alert)
 
 
+@pytest.mark.row("S3.32")
 def test_the_seed_s_call_tells_three_kinds_apart(api: Api, clinic: Clinic) -> None:
     told = api.call("GET", "/drift_status").json
     assert told["drift_detected"] is True and told["counted_until"] == today().isoformat()
@@ -78,6 +79,7 @@ def test_the_seed_s_call_tells_three_kinds_apart(api: Api, clinic: Clinic) -> No
     assert {other[kind]["status"] for kind in ("input", "prediction", "disagreement")} == {"too_few"}
 
 
+@pytest.mark.row("S3.46")
 def test_the_house_s_call_tells_measures_days_and_windows(api: Api, clinic: Clinic) -> None:
     told = api.call("GET", "/v1/drift?pipeline=cataract").json
     assert (told["reference"]["scans"], told["recent"]["scans"]) == (120, 80)
@@ -114,12 +116,14 @@ def test_an_alert_is_closed_by_a_person_and_a_check_opens_no_second(api: Api, cl
         assert problem(api.call("GET", f"/v1/drift/alerts?{wrong}")) == (422, "INVALID_FIELD")
 
 
+@pytest.mark.row("S3.45")
 def test_prometheus_is_told_of_open_alerts(api: Api, clinic: Clinic) -> None:
     text = api.call("GET", "/metrics", None).get_data(as_text=True)
     assert 'scanmill_drift_alerts_open{kind="input",system="cataract"} 1.0' in text
     assert 'scanmill_drift_alerts_open{kind="disagreement",system="cataract"} 0.0' in text
 
 
+@pytest.mark.row("S3.5")
 def test_a_review_lists_the_doubtful_and_a_correction_stands_beside_the_result(api: Api, clinic: Clinic) -> None:
     alert = opened(api)
     listed = api.call("GET", f"/v1/reviews?alert={alert['id']}&limit=10").json
@@ -141,6 +145,7 @@ def test_a_review_lists_the_doubtful_and_a_correction_stands_beside_the_result(a
     assert problem(api.call("GET", f"/v1/reviews?alert={alert['id']}&pipeline=cat_face")) == (404, "NOT_FOUND")
 
 
+@pytest.mark.row("S3.5")
 def test_corrections_are_exported_for_training(api: Api, clinic: Clinic) -> None:
     scan = api.call("GET", "/v1/reviews?pipeline=cataract&limit=1").json["items"][0]["scan_id"]
     for label in ("normal", "cataract"):

@@ -42,6 +42,7 @@ def days_of(clinic: Clinic) -> list[drift_days.Counted]:
         return list(drift_days.whole_days(connection, clinic.tenant, "cataract", [window]))
 
 
+@pytest.mark.row("S3.46")
 def test_a_day_is_counted_when_it_is_over_by_source_and_each_picture_once(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_what_is_too_old_is_forgotten(clinic: Clinic) -> None:
     assert [each.day.day for each in days_of(clinic)] == [today() - timedelta(1)]
 
 
+@pytest.mark.row("S3.46")
 @pytest.mark.parametrize(
     ("changed", "kind", "measure"),
     [({"light": 0.2}, "input", "brightness"), ({"sick": 0.9}, "prediction", "label:cataract")],
@@ -169,6 +171,7 @@ def test_a_stable_stream_and_one_of_too_few_raise_no_alarm(clinic: Clinic) -> No
     assert verdicts["batch:small", "brightness"] is Verdict.TOO_FEW
 
 
+@pytest.mark.row("S3.5")
 def test_review_begins_with_what_two_models_disagree_on_and_leaves_out_what_was_deleted(clinic: Clinic) -> None:
     sure, torn, gone = reports(30), reports(1)[0], reports(1)[0]
     for report in (torn, gone):
@@ -190,6 +193,7 @@ def test_review_begins_with_what_two_models_disagree_on_and_leaves_out_what_was_
     assert len(shown) == 6
 
 
+@pytest.mark.row("S3.5")
 def test_corrections_are_added_to_and_the_last_one_stands(clinic: Clinic) -> None:
     [scan], other = clinic.scanned(reports(1), days_ago=1), Clinic(clinic.database, "b")
     with clinic.database.begin() as connection:

@@ -52,6 +52,7 @@ def torn(report: dict[str, Any]) -> None:
         report["agreement"]["disagreement"] = True if sure else None
 
 
+@pytest.mark.row("S3.46")
 @pytest.mark.parametrize(
     ("change", "measures", "kind"),
     [
@@ -152,6 +153,7 @@ def test_a_report_of_any_system_is_counted_by_what_it_has() -> None:
     assert doubt(None) is doubt({"findings": {"x": {"code": "NOT_SEEN"}}}) is None
 
 
+@pytest.mark.row("S3.5")
 def test_doubt_is_greatest_where_two_sure_models_disagree() -> None:
     def asked(*chances: float) -> dict[str, Any]:
         names = ("fast", "strong")
