@@ -23,6 +23,7 @@ from db.session import Database
 from db.settings import DatabaseSettings
 from pipeline.settings import PipelineSettings
 from storage import open_storage
+from tasks.drift_settings import DriftSettings
 from tasks.queue import Doorbell
 from tasks.settings import BatchSettings, TaskSettings, TrainingSettings
 
@@ -44,6 +45,7 @@ def connect(settings: ApiSettings) -> Services:
         limits=PipelineSettings().image_limits,
         training=TrainingSettings(),
         batches=BatchSettings(),
+        drift=DriftSettings(),
         database=database,
         storage=open_storage(),
         doorbell=Doorbell(TaskSettings().redis_url.get_secret_value()),

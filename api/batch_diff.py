@@ -13,7 +13,7 @@ from api import csv_rows, diff_page
 from api.auth import principal
 from api.fields import asked
 from api.ids import uuid_of
-from api.links import signed_link
+from api.links import Links
 from api.problems import invalid
 from api.services import Services, services
 from db import batch_pictures, batch_views
@@ -58,7 +58,7 @@ def diff_page_of(batch_id: str, other_id: str) -> Response:
     here, before, after = _asked(batch_id, other_id, set(LIMITS))
     limits = _limits()
     found = _summary(here, before, after, limits)
-    links = _Links(here, [scan for line in found["worst"] for scan in line["scans"] if scan])
+    links = Links(here, [scan for line in found["worst"] for scan in line["scans"] if scan])
     given = {name: float(request.args[name]) for name in LIMITS if name in request.args}
     text = diff_page.page(found, before, after, given, links.of)
     response = Response(text, mimetype="text/html")
@@ -166,25 +166,3 @@ def _cells(change: Change) -> list[object]:
         None if change.iou is None else round(change.iou, 6),
         round(min(change.likeness.values()), 6) if change.likeness else None,
     ]
-
-
-class _Links:
-    """Signed links to the files of some scans, made when asked for."""
-
-    def __init__(self, here: Services, scans: list[str]) -> None:
-        self._here = here
-        self.made: list[str] = []
-        with here.database.begin() as connection:
-            self._files = batch_pictures.artifacts(connection, principal().tenant_id, scans)
-
-    def of(self, scan: str, name: str, _side: int) -> str | None:
-        """A link to the file as it is: nobody here can make it smaller."""
-        file = self._files.get((scan, name))
-        if file is None:
-            return None
-        title = f"{scan}-{name}"
-        link = signed_link(
-            self._here, principal().tenant_id, file.sha256, media_type=file.media_type, title=title, absolute=False
-        )
-        self.made.append(link)
-        return link

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from api.drift_metrics import DriftMetrics
 from api.webhook_metrics import WebhookMetrics
 from pipeline.contracts import ScanStatus
 
@@ -40,12 +41,17 @@ class Metrics:
         )  # fmt: skip
 
     def page(
-        self, scans: Mapping[str, int] | None, trainings: Mapping[str, int], webhooks: Mapping[str, float]
+        self,
+        scans: Mapping[str, int] | None,
+        trainings: Mapping[str, int],
+        webhooks: Mapping[str, float],
+        drift: Mapping[tuple[str, str], int] | None,
     ) -> bytes:
-        """The scrape. ``scans``, ``trainings``: count per status; None for scans when the database is away."""
+        """The scrape. ``scans``, ``trainings``: count per status; ``drift``: open alerts. None when the database is away."""
         registry = CollectorRegistry()
         registry.register(_Ledger(scans, trainings))
         registry.register(WebhookMetrics(webhooks))
+        registry.register(DriftMetrics(drift))
         own: CollectorRegistry = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by api/gunicorn_conf.py, read by prometheus_client too
             own = CollectorRegistry()

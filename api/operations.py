@@ -7,6 +7,7 @@ from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
 from api.cataract.operations import CATARACT_OPERATIONS
 from api.consent_operations import CONSENT_OPERATIONS
+from api.drift_operations import DRIFT_OPERATIONS
 from api.flarenet.operations import FLARENET_OPERATIONS
 from api.haski.operations import HASKI_OPERATIONS
 from api.model_operations import MODEL_OPERATIONS
@@ -151,6 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *SKINCARE_OPERATIONS,
     *FLARENET_OPERATIONS,
     *CATARACT_OPERATIONS,
+    *DRIFT_OPERATIONS,
     *MODEL_OPERATIONS,
     *TRAINING_OPERATIONS,
     *WEBHOOK_OPERATIONS,

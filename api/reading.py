@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from uuid import UUID
 
 from flask import Response, jsonify, request
@@ -15,7 +16,7 @@ from api.problems import invalid
 from api.services import services
 from api.submission import preferred_wait
 from api.waiting import wait_for_end
-from db import views
+from db import corrections, views
 from pipeline.contracts import ScanStatus, System
 from pipeline.errors import ArtifactExpired, NotFound
 from storage.local import LocalStorage
@@ -52,7 +53,9 @@ def get_scan(scan_id: str) -> Response:
             wait_for_end(here, tenant, wanted, wait)
         with here.database.begin() as connection:
             scan = views.get(connection, tenant, wanted) or scan
-    response = jsonify(scan)
+    with here.database.begin() as connection:
+        said = corrections.of_scans(connection, tenant, [scan_id]).get(scan_id, [])
+    response = jsonify({**scan, "corrections": [asdict(each) for each in said]})
     if wait:
         response.headers["Preference-Applied"] = f"wait={wait}"
     return response

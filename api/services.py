@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from db.session import Database
     from pipeline.sniff import ImageLimits
     from storage.base import Storage
+    from tasks.drift_settings import DriftSettings
     from tasks.queue import Doorbell
     from tasks.settings import BatchSettings, TrainingSettings
 
@@ -36,6 +37,7 @@ class Services:
     limits: ImageLimits
     training: TrainingSettings
     batches: BatchSettings
+    drift: DriftSettings
     database: Database
     storage: Storage
     doorbell: Doorbell

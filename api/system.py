@@ -12,7 +12,7 @@ from flask import Response, jsonify
 
 from api.auth import principal, require_metrics_token
 from api.services import Services, services
-from db import migrate, pipelines, training_runs, views, webhook_work
+from db import drift_alerts, migrate, pipelines, training_runs, views, webhook_work
 from pipeline.errors import StorageUnavailable
 
 log = logging.getLogger("scanmill.api")
@@ -115,14 +115,16 @@ def metrics() -> Response:
     totals: dict[str, int] | None
     trainings: dict[str, int] = {}
     webhooks: dict[str, float] = {}
+    drift: dict[tuple[str, str], int] | None = None
     try:
         with here.database.begin() as connection:
             totals = views.counts(connection, None)
             trainings = training_runs.counts(connection)
             webhooks = webhook_work.figures(connection)
+            drift = drift_alerts.figures(connection)
             del totals["submitted"]  # the sum over the statuses is Prometheus' to take
     except StorageUnavailable:
         totals = None
     return Response(
-        here.metrics.page(totals, trainings, webhooks), content_type="text/plain; version=0.0.4; charset=utf-8"
+        here.metrics.page(totals, trainings, webhooks, drift), content_type="text/plain; version=0.0.4; charset=utf-8"
     )

@@ -24,6 +24,8 @@ VERBS = {
     "dataset": "Export the pictures that may be used for training.",
     "webhooks": "Have events sent to an address: create, test, look, send again.",
     "batch": "Scan many pictures: plan, send, steer, retry, compare, export, pack.",
+    "drift": "See what has changed lately, close alerts, find scans worth a look.",
+    "corrections": "Say what a finding should have been; export it for training.",
     "verify": "Check a scanpack: every file, its signature, and whose it is.",
     "keys": "Create, list and revoke API keys.",
     "models": "Show, fetch, take in, verify, promote and roll back models.",

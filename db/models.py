@@ -146,6 +146,13 @@ class Scan(Base):
             "status",
             postgresql_where=sa.text("batch_id IS NOT NULL AND code IS NOT NULL"),
         ),
+        sa.Index(
+            "scan_tenant_ended_idx",
+            "tenant_id",
+            "finished_at",
+            "id",
+            postgresql_where=sa.text("finished_at IS NOT NULL"),
+        ),
         sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
         sa.Index("scan_input_idx", "input_sha256", postgresql_using="hash"),
     )

@@ -1,7 +1,7 @@
 """``scanmill control``: publishes the pipelines, then turns once a second. Two may run.
 
 Other threads see to models (they fill storage from the packs and settle promotions, which may take a minute each), list
-the sources of batches, send webhooks, and remove files whose time is over.
+the sources of batches, send webhooks, remove files whose time is over, and count days for drift.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pipeline.models.room import ModelRoom
 from pipeline.settings import PipelineSettings
 from pipeline.tuning import tuned
 from storage import Storage, open_storage
-from tasks import control, model_versions, retention
+from tasks import control, drift, model_versions, retention
+from tasks.drift_settings import DriftSettings
 from tasks.promotion import PromotionDesk
 from tasks.queue import Doorbell
 from tasks.registry import pipelines
@@ -57,6 +58,9 @@ def main(settings: TaskSettings | None = None) -> None:
     bell = Doorbell(settings.redis_url.get_secret_value(), settings.batch_size)
     sweep = partial(retention.turn, database, storage, settings.debug_lifetime_s)
     turning("retention", sweep, stopping, SWEEP_EVERY_S)
+    measuring = DriftSettings()
+    if measuring.every_s:
+        turning("drift", partial(drift.turn, database, measuring), stopping, measuring.every_s)
     sender = WebhookSender(database, WebhookSettings())
     webhooks = threading.Thread(target=sender.run, args=(stopping,), name="webhooks", daemon=True)
     webhooks.start()

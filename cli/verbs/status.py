@@ -40,3 +40,5 @@ def _show(scan: Scan) -> None:
         label = finding.get("label") or finding.get("code") or finding.get("outcome")
         sure = finding.get("confidence")
         output.console.print(f"  {region}: {label}{'' if sure is None else f' ({sure:.0%})'}", highlight=False)
+    for said in scan.raw.get("corrections", []):
+        output.console.print(f"  {said['finding']}: corrected to {said['label']}", markup=False, highlight=False)

@@ -11,6 +11,7 @@ from db import (
     artifact_tables,
     batch_tables,
     consent_tables,
+    drift_tables,
     model_tables,
     models,
     ticket_tables,
@@ -32,6 +33,7 @@ TABLES = (
     ticket_tables.Ticket,
     consent_tables.Deletion,
     webhook_tables.Webhook,
+    drift_tables.DriftDay,
 )
 """One of each file of tables, so that all of them are known; they share their metadata."""
 

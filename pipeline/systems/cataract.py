@@ -13,19 +13,19 @@ from pipeline.stages.embed_image import EmbedImage
 from pipeline.stages.explain_findings import ExplainFindings
 from pipeline.stages.fetch_input import FetchInput
 from pipeline.stages.find_pupil import FindPupil
+from pipeline.stages.measure_picture import MeasurePicture
 from pipeline.stages.render_eye import RenderEye
 from pipeline.stages.validate_subject import ValidateSubject
 
-EYE = ("decode_image", "validate_subject")
-SECTIONS = {"image": "decode_image", "subject": "validate_subject", "pupil": "find_pupil",
+EYE, READERS = ("decode_image", "validate_subject"), ("classify_fast", "classify_strong")
+SECTIONS = {"image": "decode_image", "picture": "measure_picture", "subject": "validate_subject", "pupil": "find_pupil",
             "agreement": "compare_findings", "decision": "classify_cataract"}  # fmt: skip
-READERS = ("classify_fast", "classify_strong")
 TOLD = ("fetch_input", "embed_image", "choose_path", *READERS, "explain_findings", "render_eye", *SECTIONS.values())
 
 # It does not diagnose: web pictures, labels that nobody checked, shortcuts in them (docs/cataract_data.md).
 CATARACT = Pipeline(System.CATARACT, stages=(
-    FetchInput(),
-    DecodeImage(longest_side=2048),
+    FetchInput(), DecodeImage(longest_side=2048),
+    MeasurePicture(),
     ValidateSubject(model="eye_gate", subject="eye"),
     FindPupil(needs=EYE),
     EmbedImage(needs=EYE, model="eye_encoder", switch="fast"),

@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 import tasks.metrics
+from api.drift_metrics import DriftMetrics
 from api.metrics import Metrics
 from api.metrics import _Ledger as LedgerMetrics
 from api.operations import OPERATIONS
@@ -158,7 +159,11 @@ def rows() -> list[tuple[str, str, str, str, str]]:
             labels = ", ".join(f"`{label}`" for label in collector._labelnames) or "–"
             found.append((name, family.type, labels, family.documentation, where))
     webhooks = WebhookMetrics({"delivered": 0.0, "failed": 0.0, "waiting_s": 0.0})
-    for family in (*LedgerMetrics({"succeeded": 0}, {"queued": 0}).collect(), *webhooks.collect()):
+    for family in (
+        *LedgerMetrics({"succeeded": 0}, {"queued": 0}).collect(),
+        *webhooks.collect(),
+        *DriftMetrics({}).collect(),
+    ):
         labels = ", ".join(
             f"`{label}`" for label in sorted({key for sample in family.samples for key in sample.labels})
         )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,13 +18,17 @@ from zipfile import ZipFile
 import pytest
 
 from api.operations import OPERATIONS
-from db import pipelines, training_runs, training_work
+from bench.drift_alarms import Stream
+from db import corrections, drift_alerts, pipelines, training_runs, training_work
 from db.training_runs import NewRun
 from db.training_work import End
 from pipeline.contracts import System
+from pipeline.drift import Found, Verdict
 from pipeline.systems import PIPELINES
+from tasks import drift
 from tasks.settings import TrainingSettings
 from tests import photos
+from tests.drifting import Clinic, today
 from tests.integration.api.harness import SPECIFICATION, Api, problem
 from tests.integration.api.pictures import jpeg
 
@@ -42,6 +48,7 @@ def foreign_scan(api: Api) -> dict[str, str]:
         "training_id": foreign_training(api),
         "batch_id": foreign_batch(api),
         "webhook_id": foreign_webhook(api),
+        "alert_id": foreign_alert(api),
         "delivery_id": MISSING,
         "other_id": MISSING,
     }
@@ -63,6 +70,36 @@ def foreign_batch(api: Api) -> str:
 def foreign_webhook(api: Api) -> str:
     """A webhook of tenant b."""
     return str(api.call("POST", "/v1/webhooks", "b", json=WEBHOOK).json["id"])
+
+
+def foreign_alert(api: Api) -> str:
+    """An alert of tenant b's, and a day that was counted."""
+    clinic = Clinic(api.here.database, "b")
+    [scan] = clinic.scanned([Stream().report(random.Random(0))])
+    drift.turn(api.here.database, api.here.drift)
+    found = Found(
+        *(
+            "interactive",
+            "input",
+            "brightness",
+            Verdict.DRIFTED,
+            "kolmogorov-smirnov",
+            90,
+            90,
+            0.5,
+            0.15,
+            1.0,
+            0.0,
+            0.0,
+        ),
+        before={"median": 0.5, "mean": 0.5},
+        after={"median": 0.2, "mean": 0.2},
+    )
+    with api.here.database.begin() as connection:
+        plan = api.here.drift.plan(today())
+        [alert] = drift_alerts.opened(connection, clinic.tenant, "cataract", plan, [found])
+        corrections.add(connection, clinic.tenant, scan, finding="cataract", label="normal", note=None, by="key")
+    return str(alert.id)
 
 
 WEBHOOK = {"url": "https://hooks.example.com/", "events": ["scan.*"]}
@@ -200,6 +237,30 @@ BODIES = {
 }
 
 
+def tells_nothing_of_b(api: Api, method: str, path: str, mine: str) -> None:
+    """What was counted, found or said of b's scans is not told to a; it is told to b."""
+    body = {"json": {"pipeline": "cataract"}} if method == "POST" else {}
+    asked = path if path == "/drift_status" or method == "POST" else f"{path}?pipeline=cataract"
+    to_a, to_b = (api.call(method, asked, token, **body).get_data(as_text=True) for token in ("a", "b"))
+    assert (today() - timedelta(1)).isoformat() not in to_a or path == "/drift_status"
+    assert to_a != to_b
+
+
+def is_no_alert_of_mine(api: Api, method: str, path: str, mine: str) -> None:
+    """Another's alert is answered exactly like none at all, and stays open."""
+    body = {"json": {}} if method == "POST" else {}
+    foreign, missing = (api.call(method, each, **body) for each in (path, mine))
+    assert problem(foreign) == problem(missing) == (404, "NOT_FOUND")
+    assert len(api.call("GET", "/v1/drift/alerts", "b").json["items"]) == 1
+
+
+def takes_no_correction(api: Api, method: str, path: str, mine: str) -> None:
+    """Another's scan is not there to be corrected."""
+    body = {"finding": "cataract", "label": "normal"}
+    foreign, missing = (api.call(method, each, json=body) for each in (path, mine))
+    assert problem(foreign) == problem(missing) == (404, "NOT_FOUND")
+
+
 def is_the_installations(api: Api, method: str, path: str, mine: str) -> None:
     """Models are nobody's: both tenants' administrators see the same, and no key of the other: see test_models."""
     body = {"json": {"version": "1"}} if method == "POST" else {}
@@ -274,6 +335,16 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/predict_batch"): sends_a_batch_of_its_own,
     ("GET", "/predict_batch/<batch_id>"): is_not_found,
     ("GET", "/system_info"): counts_nothing,
+    ("GET", "/drift_status"): tells_nothing_of_b,
+    ("GET", "/v1/drift"): tells_nothing_of_b,
+    ("POST", "/v1/drift/checks"): tells_nothing_of_b,
+    ("GET", "/v1/drift/alerts"): sees_nothing,
+    ("GET", "/v1/drift/alerts/<alert_id>"): is_no_alert_of_mine,
+    ("POST", "/v1/drift/alerts/<alert_id>/close"): is_no_alert_of_mine,
+    ("GET", "/v1/reviews"): tells_nothing_of_b,
+    ("GET", "/v1/reviews/page"): tells_nothing_of_b,
+    ("POST", "/v1/scans/<scan_id>/corrections"): takes_no_correction,
+    ("GET", "/v1/corrections"): tells_nothing_of_b,
     ("GET", "/files/<bucket>/<name>"): is_in_no_bucket_of_mine,
     ("GET", "/v1/files/<path:key>"): is_for_everybody,  # the signature is the key: see test_reading
     ("GET", "/v1/pipelines"): lambda api, method, path, mine: None,  # the same for every tenant, but not for nobody
@@ -352,8 +423,8 @@ def test_every_route_has_a_case_and_is_in_the_table(api: Api) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> None:
     method, rule = case
-    publish_the_others(api)
     ids = foreign_scan(api)
+    publish_the_others(api)
     path, mine = rule.replace("<path:key>", f"t/{api.tenants['b']}/a/x"), rule
     for name, value in ids.items():
         path = path.replace(f"<{name}>", value)
@@ -364,7 +435,10 @@ def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> 
     assert api.call("GET", "/v1/keys", "b").status_code == 200
 
 
-NOBODYS = {**dict.fromkeys(("scan_id", "training_id", "batch_id", "webhook_id"), MISSING), "key_id": "abc123"}
+NOBODYS = {
+    **dict.fromkeys(("scan_id", "training_id", "batch_id", "webhook_id", "alert_id"), MISSING),
+    "key_id": "abc123",
+}
 KEYED = [operation for operation in OPERATIONS if operation.scope]
 
 
@@ -379,6 +453,7 @@ def test_a_key_is_needed_and_must_have_the_scope(api: Api, operation: Any) -> No
         .replace("<other_id>", MISSING)
         .replace("<webhook_id>", MISSING)
         .replace("<delivery_id>", MISSING)
+        .replace("<alert_id>", MISSING)
     )
     assert problem(api.call(operation.method, path, None)) == (401, "UNAUTHENTICATED")
     others = [f"a {scope}" for scope in ("scans:read", "scans:write", "admin") if scope != operation.scope]

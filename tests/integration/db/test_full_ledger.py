@@ -11,10 +11,12 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from bench.full_ledger import RARE, RARE_LINES, FullLedger, fill
-from db import admission, batch_ends, batch_picks, batch_views, ledger, results, sql
+from db import admission, batch_ends, batch_picks, batch_views, drift_days, ledger, results, sql
 from db.batch_views import Which
+from db.drift_days import Due
 from db.session import Connection, Database
 from db.settings import DatabaseSettings
+from tests.drifting import today
 
 LINES = 12_000
 PAGES = 60
@@ -94,6 +96,8 @@ STEPS: dict[str, Callable[[Connection, FullLedger], object]] = {
     "followers": lambda c, full: results.settle_followers(c),
     "interactive": lambda c, full: admission.admit_interactive(c, 16),
     "counts": lambda c, full: admission.fold_counts(c),
+    "a day that is over": lambda c, full: drift_days.due(c),
+    "its scans": lambda c, full: drift_days.ended(c, Due(full.tenant, today(), newest=True), None, 5),
     "admission": lambda c, full: chosen(c),
 }
 

@@ -14,7 +14,8 @@ from cli.main import VERBS, build
 from cli.supervisor import ROOT
 
 README = (Path(ROOT) / "cli" / "README.md").read_text()
-TAKES_JSON = set(VERBS) - {"keys", "models", "batch", "training", "webhooks", "consent", "dataset"}
+GROUPS = {"keys", "models", "batch", "training", "webhooks", "consent", "dataset", "drift", "corrections"}
+TAKES_JSON = set(VERBS) - GROUPS
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,8 +49,21 @@ def test_every_verb_loads_and_stands_in_the_readme(verb: str) -> None:
         ("dataset", ["export"]),
         ("training", ["recipes", "list", "status", "cancel", "resume", "fetch"]),
         ("webhooks", ["create", "list", "show", "update", "delete", "rotate", "test", "deliveries", "redeliver"]),
+        ("drift", ["status", "check", "alerts", "close", "reviews"]),
+        ("corrections", ["add", "export"]),
     ],
-    ids=["keys", "models", "batch", "batch that steers", "consent", "dataset", "training", "webhooks"],
+    ids=[
+        "keys",
+        "models",
+        "batch",
+        "batch that steers",
+        "consent",
+        "dataset",
+        "training",
+        "webhooks",
+        "drift",
+        "corrections",
+    ],
 )
 def test_every_verb_of_a_group_takes_json(verb: str, words: list[str]) -> None:
     for word in words:
