@@ -35,11 +35,7 @@ class House:
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor seconds so far of every process below this one, by program."""
-        totals: dict[str, float] = {}
-        for pid in processes.descendants(os.getpid()):
-            name, seconds = _cpu_of(pid)
-            totals[name] = totals.get(name, 0.0) + seconds
-        return totals
+        return cpu_below()
 
     def stage_cpu_seconds(self) -> dict[str, float]:
         """Processor seconds of worker children inside stages (``run``) and on their files (``store``)."""
@@ -70,6 +66,15 @@ def house(*, slots: int = 2, settings: Mapping[str, str] | None = None) -> Itera
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def cpu_below() -> dict[str, float]:
+    """Processor seconds so far of every process that this one or its children started, by program."""
+    totals: dict[str, float] = {}
+    for pid in processes.descendants(os.getpid()):
+        name, seconds = _cpu_of(pid)
+        totals[name] = totals.get(name, 0.0) + seconds
+    return totals
 
 
 def say(line: str) -> None:

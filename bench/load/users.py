@@ -1,0 +1,111 @@
+"""Callers who each wait for an answer before they ask again, as long as the service says that it will come.
+
+A 202 is followed to its ``poll_url``; a 429 or 503 is asked again after its ``Retry-After``, under the same
+Idempotency-Key, so that nothing is done twice. The time of a request runs from its first try to its last answer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+LATER: Final = frozenset({429, 503})
+GIVEN_UP: Final = "GIVEN_UP"
+LONGEST_S: Final = 180.0
+"""A request without an answer after this has failed."""
+POLL_S: Final = 0.1
+ANSWER_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One picture asked about. ``began`` in seconds from the round's start; ``status`` 0: the line broke."""
+
+    user: int
+    began: float
+    seconds: float
+    status: int
+    code: str = ""
+    refused: int = 0
+    polled: int = 0
+    scan_id: str = ""
+    computed_ms: float | None = None
+    """What the answer says of its stages' computing, all together."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the service did its work: it found something, or says why the picture cannot be judged."""
+        return self.status == httpx.codes.OK or self.status == httpx.codes.UNPROCESSABLE_ENTITY
+
+
+def ask_all(url: str, path: str, key: str | None, pictures: Sequence[bytes], users: int) -> tuple[list[Asked], float]:
+    """Share the pictures out evenly, start all callers at once; what became of each picture, and seconds in all."""
+    ready = threading.Barrier(users + 1)
+    clock: list[float] = []
+
+    def life(user: int) -> list[Asked]:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        with httpx.Client(base_url=url, headers=headers, timeout=ANSWER_S) as client:
+            ready.wait()
+            return list(_asked(client, path, user, pictures[user::users], lambda: time.perf_counter() - clock[0]))
+
+    with ThreadPoolExecutor(users) as pool:
+        lives = [pool.submit(life, user) for user in range(users)]
+        clock.append(time.perf_counter())
+        ready.wait()
+        told = [asked for one in lives for asked in one.result()]
+    return sorted(told, key=lambda asked: asked.began), max(one.began + one.seconds for one in told)
+
+
+def _asked(
+    client: httpx.Client, path: str, user: int, pictures: Sequence[bytes], now: Callable[[], float]
+) -> Iterator[Asked]:
+    for picture in pictures:
+        began = now()
+        try:
+            answer, refused, polled = _followed(client, path, picture)
+        except httpx.TransportError as error:
+            yield Asked(user, began, now() - began, 0, type(error).__name__)
+            continue
+        told = _object(answer)
+        status = answer.status_code
+        code = "" if status == httpx.codes.OK else str(told.get("code") or GIVEN_UP if status == 202 else told.get("code", ""))
+        computed = told.get("stage_ms")
+        spent = sum(ms for ms in computed.values() if ms is not None) if computed else None
+        scan_id = str(told.get("scan_id") or told.get("id") or "")
+        yield Asked(user, began, now() - began, status, code, refused, polled, scan_id, spent)
+
+
+def _followed(client: httpx.Client, path: str, picture: bytes) -> tuple[httpx.Response, int, int]:
+    """The last answer about a picture, how often we were sent away, and how often we looked again."""
+    until, refused, polled = time.monotonic() + LONGEST_S, 0, 0
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    files = {"image": ("picture", picture, "application/octet-stream")}
+    answer = client.post(path, headers=headers, files=files)
+    while time.monotonic() < until:
+        if answer.status_code in LATER:
+            refused += 1
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+            answer = client.post(path, headers=headers, files=files)
+        elif answer.status_code == httpx.codes.ACCEPTED:
+            polled += 1
+            time.sleep(POLL_S)
+            answer = client.get(str(_object(answer)["poll_url"]))
+        else:
+            break
+    return answer, refused, polled
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        told = answer.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
