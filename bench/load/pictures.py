@@ -47,9 +47,7 @@ def changed(content: bytes, number: int) -> bytes:
 
 
 def _files(place: Path) -> list[bytes]:
-    paths = (
-        sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
-    )
+    paths = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
     if not paths:
         raise FileNotFoundError(f"no pictures below {place}")
     return [path.read_bytes() for path in paths]

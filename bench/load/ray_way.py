@@ -25,14 +25,16 @@ ONGOING = 200
 """Requests that a replica of the front may hold at once; the others wait in Ray's proxy."""
 
 
-@serve.deployment(max_ongoing_requests=ONGOING)
 class Reader:
     """One of the seed's three workers: a model with a process of its own."""
 
     def __init__(self, task: str) -> None:
-        self.room, self.task = eyes.open_room(), {"gate": eyes.check_eye, "fast": eyes.fast, "strong": eyes.strong}[task]
+        self.room, self.task = (
+            eyes.open_room(),
+            {"gate": eyes.check_eye, "fast": eyes.fast, "strong": eyes.strong}[task],
+        )
 
-    def __call__(self, picture: Any) -> Mapping[str, float] | None | str:
+    def __call__(self, picture: Any) -> Mapping[str, float] | str | None:
         """Chances; of the gate nothing, or the code of its verdict."""
         try:
             return self.task(self.room, picture)
@@ -40,7 +42,6 @@ class Reader:
             return refusal.code
 
 
-@serve.deployment(max_ongoing_requests=ONGOING)
 class Front:
     """Decodes, asks the gate, then both models at once."""
 
@@ -55,10 +56,11 @@ class Front:
         refused = await self.gate.remote(picture)
         if refused:
             return JSONResponse({"code": refused}, 422)
-        return JSONResponse(eyes.ensemble(*await asyncio.gather(self.fast.remote(picture), self.strong.remote(picture))))
+        return JSONResponse(
+            eyes.ensemble(*await asyncio.gather(self.fast.remote(picture), self.strong.remote(picture)))
+        )
 
 
-@serve.deployment(max_ongoing_requests=ONGOING)
 class Whole:
     """All models in one process, and as many processes as cores: nothing is handed over. What Ray is best at here."""
 
@@ -78,7 +80,7 @@ class Whole:
 
 async def content_of(request: Request) -> bytes:
     """The picture's bytes."""
-    return bytes(await (await request.form())["image"].read())  # type: ignore[union-attr]
+    return bytes(await (await request.form())["image"].read())
 
 
 def health() -> JSONResponse:
@@ -86,12 +88,17 @@ def health() -> JSONResponse:
     return JSONResponse({"version": f"ray {ray.__version__}"})
 
 
+def deployed(kind: type) -> Any:
+    """One of the classes above as Ray serves it."""
+    return serve.deployment(max_ongoing_requests=ONGOING)(kind)
+
+
 def application(shape: str) -> Any:
     """``models``: one process a model, as the seed has it. ``together`` and ``pipeline``: one process a core."""
     if shape == "models":
-        return Front.bind(*(Reader.bind(task) for task in ("gate", "fast", "strong")))
+        return deployed(Front).bind(*(deployed(Reader).bind(task) for task in ("gate", "fast", "strong")))
     cores = os.cpu_count() or 1
-    return Whole.options(num_replicas=cores, ray_actor_options={"num_cpus": 0.5}).bind(shape == "pipeline")
+    return deployed(Whole).options(num_replicas=cores).bind(shape == "pipeline")
 
 
 def main() -> None:

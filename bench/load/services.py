@@ -31,7 +31,7 @@ class Service:
     key: str | None
     cpu_seconds: Callable[[], float]
     scans: Callable[[], Mapping[str, Any] | None] = field(default=lambda: None)
-    stage_cpu_seconds: Callable[[], Mapping[str, float]] = field(default=lambda: {})
+    stage_cpu_seconds: Callable[[], Mapping[str, float]] = field(default=dict)
 
 
 @contextmanager

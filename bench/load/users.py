@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import httpx
 
+from pipeline.errors import ScanmillError, Verdict, taxonomy
+
 LATER: Final = frozenset({429, 503})
 GIVEN_UP: Final = "GIVEN_UP"
 LONGEST_S: Final = 180.0
@@ -42,7 +44,7 @@ class Asked:
     @property
     def answered(self) -> bool:
         """Whether the service did its work: it found something, or says why the picture cannot be judged."""
-        return self.status == httpx.codes.OK or self.status == httpx.codes.UNPROCESSABLE_ENTITY
+        return self.status == httpx.codes.OK or issubclass(taxonomy().get(self.code, ScanmillError), Verdict)
 
 
 def ask_all(url: str, path: str, key: str | None, pictures: Sequence[bytes], users: int) -> tuple[list[Asked], float]:
@@ -76,7 +78,7 @@ def _asked(
             continue
         told = _object(answer)
         status = answer.status_code
-        code = "" if status == httpx.codes.OK else str(told.get("code") or GIVEN_UP if status == 202 else told.get("code", ""))
+        code = str(told.get("code") or (GIVEN_UP if status == httpx.codes.ACCEPTED else ""))
         computed = told.get("stage_ms")
         spent = sum(ms for ms in computed.values() if ms is not None) if computed else None
         scan_id = str(told.get("scan_id") or told.get("id") or "")
