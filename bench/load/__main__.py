@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from bench.house import say
 from bench.load import figures, pictures
 from bench.load.users import ask_all
+from cli.settings import ClientSettings
 
 PATH = "/predict_ensemble"
 
@@ -35,7 +35,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     before = figures.circumstances(given.url)
     asked, seconds = ask_all(given.url, given.path, given.key, sent[given.warm_up :], given.users)
     return {
-        "what": given.name or f"{given.path}",
+        "what": given.name or given.path,
         "path": given.path,
         "users": given.users,
         "requests_per_user": given.requests_per_user,
@@ -49,8 +49,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """The command line; the seed's spellings with underscores are understood too."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
-    parser.add_argument("--url", default=os.environ.get("SCANMILL_API_URL", "http://127.0.0.1:8080"))
-    parser.add_argument("--key", default=os.environ.get("SCANMILL_API_KEY"), help="API key; none for other services")
+    client = ClientSettings()
+    parser.add_argument("--url", default=client.api_url)
+    parser.add_argument("--key", default=client.api_key and client.api_key.get_secret_value(), help="API key, if any")
     parser.add_argument("--path", default=PATH, help="the call: a form with the picture as its part `image`")
     parser.add_argument("--users", "--num_users", type=_count, default=10)
     parser.add_argument("--requests-per-user", "--requests_per_user", type=_count, default=5)

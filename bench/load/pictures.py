@@ -32,14 +32,19 @@ def repeated(place: Path, wanted: int) -> list[bytes]:
 
 
 def changed(content: bytes, number: int) -> bytes:
-    """A copy of a picture with one square a little brighter or darker; another ``number`` is another square or shade."""
+    """A copy of a picture with one square a little brighter or darker; another ``number`` is another square or shade.
+
+    Raises ValueError when all of them are used up.
+    """
     with Image.open(io.BytesIO(content)) as image:
         kind, pixels = image.format or "PNG", np.array(image.convert("RGB"), np.int16)
     height, width = (max(1, side // BLOCK) for side in pixels.shape[:2])
     turn, place = divmod(number, height * width)
+    if turn >= len(LEVELS):
+        raise ValueError(f"only {len(LEVELS) * height * width} copies of such a picture differ")
     top, left = (BLOCK * at for at in divmod(place, width))
     square = pixels[top : top + BLOCK, left : left + BLOCK]
-    square += np.int16(LEVELS[turn % len(LEVELS)] * (1 if square.mean() < 128 else -1))
+    square += np.int16(LEVELS[turn] * (1 if square.mean() < 128 else -1))
     file = io.BytesIO()
     how = {"quality": QUALITY} if kind == "JPEG" else {}
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, kind, **how)
