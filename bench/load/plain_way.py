@@ -1,6 +1,6 @@
 """The seed's first API, done plainly: one process, one picture after the other (rows S3.22 and S3.48).
 
-Run: ``WAY=onnx gunicorn -w 1 --threads 128 bench.load.plain_way:app``. ``keras`` is how the seed calls its networks, with their
+Run: ``gunicorn -w 1 --threads 128 "bench.load.plain_way:create('onnx')"``. ``keras`` is how the seed calls its networks, with their
 framework's ``predict``, as ``bench.seeds_way`` does for cats; ``onnx`` calls our sessions, once loaded; ``reload`` loads them
 for every picture ("models loaded once" is what the seed lacks: F37).
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -78,6 +77,3 @@ def create(way: str) -> Flask:
                 return jsonify({"code": refusal.code}), refusal.status
 
     return app
-
-
-app = create(os.environ["WAY"]) if "WAY" in os.environ else None

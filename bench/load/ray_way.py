@@ -1,4 +1,4 @@
-"""The seed's second API: the same models behind Ray Serve (rows S3.23, S3.43 and S3.51). Ray is in no lock: requirements/ray.in.
+"""The seed's second API: the same models behind Ray Serve (rows S3.23, S3.43 and S3.51). Ray is in no lock: ray.txt.
 
 Run: ``python -m bench.load.ray_way --port 8001 [--shape models]``, in an environment of its own. What Ray does not do here: it
 stores no picture, no result and no file, checks no key, and a request that was under way in a process that dies is gone.

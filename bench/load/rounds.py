@@ -122,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.load.rounds", description=__doc__)
     parser.add_argument("--image-path", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of results")
-    parser.add_argument("--ray-python", type=Path, help="interpreter of an environment with requirements/ray.in")
+    parser.add_argument("--ray-python", type=Path, help="interpreter of an environment with bench/load/ray.txt")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pattern", action="append", help="users x requests; default 10x5 and 100x20")
     parser.add_argument("--repeat", type=int, default=0, help="after it, one picture so often by each of 10 users")

@@ -65,7 +65,7 @@ def plain(way: str) -> Iterator[Service]:
     """The seed's first API (``bench.load.plain_way``)."""
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "1", "--threads", "128"]
-    with _running([*command, "bench.load.plain_way:app"], {"WAY": way}, port) as service:
+    with _running([*command, f"bench.load.plain_way:create('{way}')"], {}, port) as service:
         yield service
 
 
