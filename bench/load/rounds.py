@@ -50,10 +50,11 @@ def round_of(service: Service, sent: Sequence[bytes], users: int) -> dict[str, A
     """One pattern against one service, with what it cost and what the ledger then holds."""
     before, ledger = service.cpu_seconds(), service.scans()
     asked, seconds = ask_all(service.url, PATH, service.key, sent, users)
-    spent = service.cpu_seconds() - before
+    spent = {name: seconds - before.get(name, 0.0) for name, seconds in service.cpu_seconds().items()}
     return {
         **figures.told(asked, seconds),
-        "service_cpu_ms_per_request": round(spent / len(sent) * 1000, 1),
+        "service_cpu_ms_per_request": round(sum(spent.values()) / len(sent) * 1000, 1),
+        "of_it_by_program": {name: round(seconds / len(sent) * 1000, 1) for name, seconds in sorted(spent.items())},
         "beside_computing_ms": _beside(asked),
         "ledger": _counted(ledger, service.scans(), asked),
     }

@@ -29,9 +29,8 @@ class Service:
 
     url: str
     key: str | None
-    cpu_seconds: Callable[[], float]
+    cpu_seconds: Callable[[], Mapping[str, float]]
     scans: Callable[[], Mapping[str, Any] | None] = field(default=lambda: None)
-    stage_cpu_seconds: Callable[[], Mapping[str, float]] = field(default=dict)
 
 
 @contextmanager
@@ -41,9 +40,8 @@ def scanmill(settings: Mapping[str, str]) -> Iterator[Service]:
         yield Service(
             place.service.url,
             place.service.key,
-            lambda: sum(place.cpu_seconds().values()),
+            place.cpu_seconds,
             lambda: _ledger(place),
-            place.stage_cpu_seconds,
         )
 
 
@@ -89,7 +87,7 @@ def _running(command: list[str], settings: Mapping[str, str], port: int) -> Iter
         process = processes.start(command, log=log, env=child_environment(settings), cwd=ROOT)
         try:
             processes.wait_until(lambda: _answers(url), process, command[2], log, START_S)
-            yield Service(url, None, lambda: sum(cpu_below().values()))
+            yield Service(url, None, cpu_below)
         finally:
             processes.stop(process, grace_s=20)
             processes.end_descendants(spare=before)
