@@ -34,6 +34,7 @@ def told(asked: Sequence[Asked], seconds: float) -> dict[str, Any]:
         "failures": dict(sorted(Counter(f"{one.status} {one.code}" for one in asked if not one.answered).items())),
         "sent away": sum(one.refused for one in asked),
         "looked again": sum(one.polled for one in asked),
+        "lines broken": sum(one.broken for one in asked),
         "requests": [{**asdict(one), "answered": one.answered} for one in asked],
     }
 

@@ -1,7 +1,7 @@
 """Callers who each wait for an answer before they ask again, as long as the service says that it will come.
 
-A 202 is followed to its ``poll_url``; a 429 or 503 is asked again after its ``Retry-After``, under the same
-Idempotency-Key, so that nothing is done twice. The time of a request runs from its first try to its last answer.
+A 202 is followed to its ``poll_url``; a 429 or 503 is asked again after its ``Retry-After``, and a broken line at once, under the
+same Idempotency-Key, so that nothing is done twice. The time of a request runs from its first try to its last answer.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -23,6 +25,10 @@ GIVEN_UP: Final = "GIVEN_UP"
 LONGEST_S: Final = 180.0
 """A request without an answer after this has failed."""
 POLL_S: Final = 0.1
+LONGEST_POLL_S: Final = 2.0
+"""Between two looks for an answer, at first and at most."""
+TRIES: Final = 3
+"""Of a line that breaks."""
 ANSWER_S: Final = 60.0
 
 
@@ -37,6 +43,7 @@ class Asked:
     code: str = ""
     refused: int = 0
     polled: int = 0
+    broken: int = 0
     scan_id: str = ""
     computed_ms: float | None = None
     """What the answer says of its stages' computing, all together."""
@@ -70,11 +77,11 @@ def _asked(
     client: httpx.Client, path: str, user: int, pictures: Sequence[bytes], now: Callable[[], float]
 ) -> Iterator[Asked]:
     for picture in pictures:
-        began = now()
+        began, turns = now(), Counter[str]()
         try:
-            answer, refused, polled = _followed(client, path, picture)
+            answer = _followed(client, path, picture, turns)
         except httpx.TransportError as error:
-            yield Asked(user, began, now() - began, 0, type(error).__name__)
+            yield Asked(user, began, now() - began, 0, type(error).__name__, **turns)
             continue
         told = _object(answer)
         status = answer.status_code
@@ -82,27 +89,42 @@ def _asked(
         computed = told.get("stage_ms")
         spent = sum(ms for ms in computed.values() if ms is not None) if computed else None
         scan_id = str(told.get("scan_id") or told.get("id") or "")
-        yield Asked(user, began, now() - began, status, code, refused, polled, scan_id, spent)
+        yield Asked(user, began, now() - began, status, code, scan_id=scan_id, computed_ms=spent, **turns)
 
 
-def _followed(client: httpx.Client, path: str, picture: bytes) -> tuple[httpx.Response, int, int]:
-    """The last answer about a picture, how often we were sent away, and how often we looked again."""
-    until, refused, polled = time.monotonic() + LONGEST_S, 0, 0
+def _followed(client: httpx.Client, path: str, picture: bytes, turns: Counter[str]) -> httpx.Response:
+    """The last answer about a picture; ``turns`` counts what came between."""
+    until, pause = time.monotonic() + LONGEST_S, POLL_S
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     files = {"image": ("picture", picture, "application/octet-stream")}
-    answer = client.post(path, headers=headers, files=files)
+    post = partial(client.request, "POST", path, headers=headers, files=files)
+    answer = _sent(post, turns)
     while time.monotonic() < until:
         if answer.status_code in LATER:
-            refused += 1
+            turns["refused"] += 1
             time.sleep(float(answer.headers.get("Retry-After", 1)))
-            answer = client.post(path, headers=headers, files=files)
+            answer = _sent(post, turns)
         elif answer.status_code == httpx.codes.ACCEPTED:
-            polled += 1
-            time.sleep(POLL_S)
-            answer = client.get(str(_object(answer)["poll_url"]))
+            turns["polled"] += 1
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL_S)
+            answer = _sent(partial(client.request, "GET", str(_object(answer)["poll_url"])), turns)
         else:
             break
-    return answer, refused, polled
+    return answer
+
+
+def _sent(send: Callable[[], httpx.Response], turns: Counter[str]) -> httpx.Response:
+    """Sent again while the line breaks, as any client would: a service closes lines that have idled. Raises the last break."""
+    for attempt in range(TRIES):
+        try:
+            return send()
+        except httpx.TransportError:
+            turns["broken"] += 1
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(POLL_S * 2**attempt)
+    raise AssertionError("the loop returns or raises")
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:

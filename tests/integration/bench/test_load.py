@@ -101,6 +101,7 @@ def test_a_verdict_is_an_answer_and_an_error_is_none(
 def test_a_line_that_breaks_is_named_and_the_caller_goes_on(service: str) -> None:
     asked, _ = ask_all(service, "/gone", None, [b"1", b"2"], 1)
     assert [(one.status, one.code, one.answered) for one in asked] == [(0, "RemoteProtocolError", False)] * 2
+    assert {one.broken for one in asked} == {users.TRIES}
 
 
 def test_an_answer_that_never_comes_is_given_up(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
