@@ -32,9 +32,9 @@ def told(asked: Sequence[Asked], seconds: float) -> dict[str, Any]:
         "statuses": dict(sorted(Counter(str(one.status) for one in asked).items())),
         "codes": dict(sorted(Counter(one.code for one in asked if one.code).items())),
         "failures": dict(sorted(Counter(f"{one.status} {one.code}" for one in asked if not one.answered).items())),
-        "sent away": sum(one.refused for one in asked),
-        "looked again": sum(one.polled for one in asked),
-        "lines broken": sum(one.broken for one in asked),
+        "sent away": sum(one.turns.get("refused", 0) for one in asked),
+        "looked again": sum(one.turns.get("polled", 0) for one in asked),
+        "lines broken": sum(one.turns.get("broken", 0) for one in asked),
         "requests": [{**asdict(one), "answered": one.answered} for one in asked],
     }
 

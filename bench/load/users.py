@@ -10,9 +10,9 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -41,9 +41,8 @@ class Asked:
     seconds: float
     status: int
     code: str = ""
-    refused: int = 0
-    polled: int = 0
-    broken: int = 0
+    turns: Mapping[str, int] = field(default_factory=dict)
+    """What came before the last answer: how often it was ``refused``, ``polled`` for, and the line ``broken``."""
     scan_id: str = ""
     computed_ms: float | None = None
     """What the answer says of its stages' computing, all together."""
@@ -81,7 +80,7 @@ def _asked(
         try:
             answer = _followed(client, path, picture, turns)
         except httpx.TransportError as error:
-            yield Asked(user, began, now() - began, 0, type(error).__name__, **turns)
+            yield Asked(user, began, now() - began, 0, type(error).__name__, turns=dict(turns))
             continue
         told = _object(answer)
         status = answer.status_code
@@ -89,7 +88,7 @@ def _asked(
         computed = told.get("stage_ms")
         spent = sum(ms for ms in computed.values() if ms is not None) if computed else None
         scan_id = str(told.get("scan_id") or told.get("id") or "")
-        yield Asked(user, began, now() - began, status, code, scan_id=scan_id, computed_ms=spent, **turns)
+        yield Asked(user, began, now() - began, status, code, dict(turns), scan_id, spent)
 
 
 def _followed(client: httpx.Client, path: str, picture: bytes, turns: Counter[str]) -> httpx.Response:
