@@ -84,7 +84,7 @@ def test_an_answer_that_takes_longer_is_followed_and_timed_to_its_end(service: s
 def test_who_is_sent_away_comes_back_with_the_same_key(service: str) -> None:
     asked = one(service, "/busy")
     assert (asked.status, asked.turns) == (200, {"refused": 1})
-    assert Service.asked["/busy"] == 2 and len(Service.keys) == 1
+    assert Service.asked["/busy"] == 2 and len(Service.keys - {None}) == 1 == len(Service.keys)
 
 
 @pytest.mark.parametrize(
