@@ -30,7 +30,7 @@ class ApiSettings(BaseSettings):
         description="Number of an open socket to listen on, from whoever starts us; in place of host and port",
     )
     workers: int = Field(2, ge=1, le=16, description="Processes: one would make requests wait for each other")
-    threads: int = Field(16, ge=2, le=256, description="Threads, and database connections, of each process")
+    threads: int = Field(24, ge=2, le=256, description="Threads, and database connections, of each process")
     debug: bool = Field(
         default=False,
         validation_alias=also("SCANMILL_API_DEBUG", "FLASK_DEBUG"),
@@ -48,7 +48,7 @@ class ApiSettings(BaseSettings):
         description="Origins whose pages may call from a browser, with commas between; none: no other page may",
     )
     max_wait_s: int = Field(30, ge=0, le=120, description="Longest Prefer: wait")
-    max_waits: int = Field(4, ge=0, description="Requests of one process that may wait for a scan at once")
+    max_waits: int = Field(12, ge=0, description="Requests of one process that may wait for a scan at once")
     max_streams: int = Field(6, ge=0, description="Event streams of one process at once")
     stream_s: float = Field(600.0, gt=0, description="An event stream is ended after this long; clients come back")
     heartbeat_s: float = Field(15.0, gt=0, description="A silent event stream gets a comment this often")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import sys
 import tempfile
 import urllib.request
@@ -35,11 +36,7 @@ class House:
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor seconds so far of every process below this one, by program."""
-        totals: dict[str, float] = {}
-        for pid in processes.descendants(os.getpid()):
-            name, seconds = _cpu_of(pid)
-            totals[name] = totals.get(name, 0.0) + seconds
-        return totals
+        return cpu_below()
 
     def stage_cpu_seconds(self) -> dict[str, float]:
         """Processor seconds of worker children inside stages (``run``) and on their files (``store``)."""
@@ -57,6 +54,7 @@ def house(*, slots: int = 2, settings: Mapping[str, str] | None = None) -> Itera
     """Start everything in a temporary folder, and leave nothing behind."""
     given = {"SCANMILL_WORKER_METRICS_PORT": str(METRICS_PORT), **(settings or {})}
     before = dict(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     with tempfile.TemporaryDirectory(prefix="scanmill-bench-") as folder:
         Path(folder).chmod(0o755)
         os.environ.update(given)
@@ -70,6 +68,17 @@ def house(*, slots: int = 2, settings: Mapping[str, str] | None = None) -> Itera
         finally:
             os.environ.clear()
             os.environ.update(before)
+            for number, handler in handlers.items():  # stopping has made us deaf, and more may be measured after it
+                signal.signal(number, handler)
+
+
+def cpu_below() -> dict[str, float]:
+    """Processor seconds so far of every process that this one or its children started, by program."""
+    totals: dict[str, float] = {}
+    for pid in processes.descendants(os.getpid()):
+        name, seconds = _cpu_of(pid)
+        totals[name] = totals.get(name, 0.0) + seconds
+    return totals
 
 
 def say(line: str) -> None:

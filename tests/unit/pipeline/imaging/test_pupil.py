@@ -59,3 +59,10 @@ def test_a_rim_beyond_the_picture_is_no_rim() -> None:
     half = whole.picture[:, int(whole.x) :]
     found = find_pupil(np.ascontiguousarray(half))
     assert found is None or found.quality < 0.6
+
+
+def test_the_median_of_known_numbers_is_numpys() -> None:
+    values = np.random.default_rng(3).integers(0, 255, (50, 144)).astype(float)
+    values[np.random.default_rng(4).random(values.shape) < np.linspace(0, 0.95, 50)[:, None]] = np.nan
+    assert np.array_equal(pupil._known_median(values), np.nanmedian(values, axis=1, keepdims=True))
+    assert np.isnan(pupil._known_median(np.full((2, 6), np.nan))).all()
