@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from api import batches
 from api.batch_sources import MOST_GLOBS
-from api.schemas import ARTIFACT, COUNT, MAYBE_TEXT, MAYBE_TIME, SCHEMAS, SWITCHES, SYSTEM, TEXT, TIME, UUID, ref, shape
+from api.schemas import (
+    ABOUT,
+    ARTIFACT,
+    COUNT,
+    MAYBE_TEXT,
+    MAYBE_TIME,
+    SCHEMAS,
+    SWITCHES,
+    SYSTEM,
+    TEXT,
+    TIME,
+    UUID,
+    ref,
+    shape,
+)
 from pipeline.contracts import ScanStatus
 
 NUMBER = {"type": "number", "minimum": 0}
@@ -62,6 +76,8 @@ _LINE = shape(
         "finished_at": MAYBE_TIME,
         "sha256": {"type": ["string", "null"], "description": "of the uploaded bytes"},
         "fields": FIELDS,
+        "asset_id": MAYBE_TEXT,
+        "taken_at": MAYBE_TIME,
         "report": {"type": ["object", "null"]},
     }
 )
@@ -111,6 +127,7 @@ SCHEMAS |= {
             "custom_id": {**TEXT, "description": "the file's name unless given"},
             "options": TEXT,
             "fields": TEXT,
+            **ABOUT,
         },
     ),
     "BatchItems": shape(
@@ -126,6 +143,7 @@ SCHEMAS |= {
                         "object_key": TEXT,
                         "options": SWITCHES,
                         "fields": FIELDS,
+                        **ABOUT,
                     },
                 ),
             }

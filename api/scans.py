@@ -69,6 +69,8 @@ def take(here: Services, wanted: Submission, wait: int, key: str | None = None) 
         options=wanted.options,
         idempotency_key=key,
         request_sha256=wanted.digest(),
+        asset_id=wanted.asset_id,
+        taken_at=wanted.taken_at,
     )
     return _accept(here, new, wait)
 

@@ -95,7 +95,10 @@ class StageRow(Base):
 
 
 class Scan(Base):
-    """One picture through one pipeline version. ``event_seq`` numbers its events and serialises its transitions."""
+    """One picture through one pipeline version. ``event_seq`` numbers its events and serialises its transitions.
+
+    ``asset_id`` is what the picture shows and ``taken_at`` when it was taken, as far as the client said so.
+    """
 
     __tablename__ = "scan"
     __table_args__ = (
@@ -140,6 +143,14 @@ class Scan(Base):
             "status",
             postgresql_where=sa.text("batch_id IS NOT NULL AND code IS NOT NULL"),
         ),
+        sa.Index(
+            "scan_asset_idx",
+            "tenant_id",
+            "asset_id",
+            sa.text("coalesce(taken_at, created_at) DESC"),
+            sa.text("id DESC"),
+            postgresql_where=sa.text("asset_id IS NOT NULL"),
+        ),
         sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))
@@ -151,6 +162,8 @@ class Scan(Base):
     code: Mapped[str | None]
     options: Mapped[dict[str, Any]]
     filename: Mapped[str | None]
+    asset_id: Mapped[str | None]
+    taken_at: Mapped[datetime | None]
     input_kind: Mapped[str]
     input_ref: Mapped[str]
     input_sha256: Mapped[str | None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,8 @@ class NewScan:
     idempotency_key: str | None = None
     request_sha256: str = ""
     retry_of: UUID | None = None
+    asset_id: str | None = None
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,10 @@ def _insert(connection: sa.Connection, new: NewScan, pipeline_id: int) -> UUID:
     made = row(
         connection,
         """WITH made AS (
-               INSERT INTO scan (tenant_id, pipeline_id, lane, options, filename, input_kind, input_ref, input_sha256,
-                                 retry_of, event_seq)
-               VALUES (:tenant, :pipeline, :lane, CAST(:options AS jsonb), :filename, :kind, :ref, :sha, :retry_of, 1)
+               INSERT INTO scan (tenant_id, pipeline_id, lane, options, filename, asset_id, taken_at, input_kind,
+                                 input_ref, input_sha256, retry_of, event_seq)
+               VALUES (:tenant, :pipeline, :lane, CAST(:options AS jsonb), :filename, :asset, :taken, :kind, :ref, :sha,
+                       :retry_of, 1)
                RETURNING id
            ), told AS (
                INSERT INTO event (scan_id, seq, kind, data)
@@ -105,6 +109,8 @@ def _insert(connection: sa.Connection, new: NewScan, pipeline_id: int) -> UUID:
         lane=int(new.lane),
         options=json.dumps(dict(new.options)),
         filename=new.filename,
+        asset=new.asset_id,
+        taken=new.taken_at,
         kind=str(new.input_kind),
         ref=new.input_ref,
         sha=new.input_sha256,
@@ -221,4 +227,6 @@ def source(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> NewScan
         filename=r.filename,
         options=r.options,
         retry_of=scan_id,
+        asset_id=r.asset_id,
+        taken_at=r.taken_at,
     )

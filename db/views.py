@@ -34,7 +34,7 @@ def get(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> dict[str, 
 
 
 _SUMMARY = """
-    SELECT s.id, p.system, p.version, s.status, s.code, s.options, s.filename, s.retry_of, s.created_at, s.started_at,
+    SELECT s.id, p.system, p.version, s.status, s.code, s.options, s.filename, s.asset_id, s.taken_at, s.retry_of, s.created_at, s.started_at,
            s.finished_at, s.event_seq, s.lane, s.input_kind, s.input_ref, s.input_sha256
     FROM scan s JOIN pipeline p ON p.id = s.pipeline_id"""
 
@@ -58,6 +58,8 @@ def _summary(r: sa.Row[Any]) -> dict[str, Any]:
         "status": r.status,
         "code": r.code,
         "filename": r.filename,
+        "asset_id": r.asset_id,
+        "taken_at": _time(r.taken_at),
         "options": r.options,
         "priority": Lane(r.lane).name.lower(),
         "pipeline_version": r.version,

@@ -26,7 +26,7 @@ _DIGITS: Final = 2
 class MeasureTemperatures(Stage):
     """A picture without temperatures is an answer with a code, and no number.
 
-    ``reads`` are the scan's options that change the answer: ``emissivity``, 0.01 to 1, in place of the camera's. Places
+    ``options`` are those of the scan that change the answer: ``emissivity``, 0.01 to 1, in place of the camera's. Places
     are told only where temperatures explain at least ``aligned`` of the picture's colours: it may show a part of the plane.
     """
 
@@ -36,7 +36,7 @@ class MeasureTemperatures(Stage):
 
     needs: tuple[str, ...] = ("fetch_input", "decode_image")
     optional: tuple[str, ...] = ("detect_anomalies",)
-    reads: tuple[str, ...] = ("emissivity",)
+    options: tuple[str, ...] = ("emissivity",)
     aligned: float = 0.4
 
     def run(self, items: Sequence[StageInput], models: Models) -> list[StageAnswer]:
