@@ -19,6 +19,7 @@ VERBS = {
     "submit": "Submit pictures.",
     "status": "Show a scan.",
     "cancel": "Cancel a scan.",
+    "trend": "Show how an asset's scores went from picture to picture.",
     "webhooks": "Have events sent to an address: create, test, look, send again.",
     "batch": "Scan many pictures: plan, send, steer, retry, compare, export, pack.",
     "verify": "Check a scanpack: every file, its signature, and whose it is.",

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -34,9 +35,17 @@ class Batches:
         body = {name: value for name, value in given.items() if value is not None}
         return dict(self._client.send("POST", "/v1/batches", headers=headers, json=body).json())
 
-    def upload(self, batch_id: str, custom_id: str, content: bytes, options: Mapping[str, Any], fields: Json) -> Json:
-        """One picture's bytes; what became of it."""
-        form = {"custom_id": custom_id, "options": json.dumps(dict(options)), "fields": json.dumps(fields)}
+    def upload(
+        self,
+        batch_id: str,
+        custom_id: str,
+        content: bytes,
+        options: Mapping[str, Any],
+        fields: Json,
+        about: Mapping[str, str] = MappingProxyType({}),
+    ) -> Json:
+        """One picture's bytes, with `asset_id` and `taken_at` in `about`; what became of it."""
+        form = {"custom_id": custom_id, "options": json.dumps(dict(options)), "fields": json.dumps(fields), **about}
         files = {"file": (Path(custom_id).name[-255:] or "picture", content, "application/octet-stream")}
         return dict(self._client.send("POST", f"{_path(batch_id)}/items", data=form, files=files).json())
 

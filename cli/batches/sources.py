@@ -20,6 +20,7 @@ from storage.names import wanted
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of one picture that are read at most; the service refuses less."""
+ABOUT = ("asset_id", "taken_at")
 _REFERENCES = ("image_url", "object_key")
 
 
@@ -36,6 +37,8 @@ class Line:
     reference: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+    """`asset_id` and `taken_at`, as far as the manifest has them."""
 
 
 def lines(source: Path, patterns: Sequence[str] = ()) -> Iterator[Line]:
@@ -106,7 +109,10 @@ def _manifest(file: Path) -> Iterator[Line]:
 
 
 def _line(file: Path, number: int, text: bytes) -> Line:
-    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?}`; a file lies beside or below it."""
+    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?, "asset_id"?, "taken_at"?}`.
+
+    A file lies beside or below the manifest.
+    """
     try:
         given = json.loads(text)
     except ValueError as error:
@@ -117,6 +123,7 @@ def _line(file: Path, number: int, text: bytes) -> Line:
     if not isinstance(custom_id, str):
         raise SourceError(f"{file}, line {number}: needs a custom_id")
     options, fields = given.get("options") or {}, given.get("fields") or {}
+    about = {name: str(given[name]) for name in ABOUT if given.get(name) is not None}
     if "file" in given:
         try:
             path, home = (file.parent / str(given["file"])).resolve(), file.parent.resolve()
@@ -124,6 +131,6 @@ def _line(file: Path, number: int, text: bytes) -> Line:
             raise SourceError(f"{file}, line {number}: {error}") from error
         if not path.is_relative_to(home):
             raise SourceError(f"{file}, line {number}: {given['file']} does not lie below the manifest")
-        return Line(custom_id, partial(_file, path), options=options, fields=fields)
+        return Line(custom_id, partial(_file, path), options=options, fields=fields, about=about)
     reference = {name: str(given[name]) for name in _REFERENCES if name in given}
-    return Line(custom_id, None, reference, options, fields)
+    return Line(custom_id, None, reference, options, fields, about)

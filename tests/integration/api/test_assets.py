@@ -64,11 +64,12 @@ def judged(grid: Api, scan_id: str, score: float, memory: str = "a", **report: A
 def history_of_four(grid: Api) -> list[str]:
     """Sent in another order than taken; the third was compared with another memory."""
     warm = {"temperatures": {"code": None, "max": 71.5, "emissivity": 0.9}}
-    scans = [sent(grid, 10 * day + 10, day) for day in (2, 0, 3, 1)]
-    grid.work()
-    for scan_id, (score, memory) in zip(scans, [(0.2, "b"), (0.1, "a"), (0.9, "b"), (0.6, "a")], strict=True):
-        judged(grid, scan_id, score, memory, **warm)
-    return [scans[place] for place in (1, 3, 0, 2)]
+    scans = {}
+    for day, score, memory in ((2, 0.2, "b"), (0, 0.1, "a"), (3, 0.9, "b"), (1, 0.6, "a")):
+        scans[day] = sent(grid, 10 * day + 10, day)
+        grid.work()
+        judged(grid, scans[day], score, memory, **warm)
+    return [scan_id for _, scan_id in sorted(scans.items())]
 
 
 def trend(grid: Api, query: str = "", **headers: str) -> Any:
