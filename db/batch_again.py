@@ -184,7 +184,8 @@ _LIST = """
         SELECT * FROM batch WHERE state = 'listing' AND source IS NULL AND finished_at IS NULL AND cancel_requested_at IS NULL
         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), old AS MATERIALIZED (
-        SELECT i.n, i.custom_id, i.fields, i.code, s.options, s.filename, s.asset_id, s.taken_at, s.input_kind, s.input_ref, s.input_sha256,
+        SELECT i.n, i.custom_id, i.fields, i.code, s.options, s.filename, s.asset_id, s.taken_at, s.input_kind,
+               s.input_ref, s.input_sha256,
                s.id AS old_id, CASE WHEN s.id IS NOT NULL THEN uuidv7() END AS new_id
         FROM batch_now b CROSS JOIN LATERAL (
             SELECT * FROM batch_item WHERE batch_id = b.parent AND n > b.listed ORDER BY n LIMIT :limit) i

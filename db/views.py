@@ -34,8 +34,8 @@ def get(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> dict[str, 
 
 
 _SUMMARY = """
-    SELECT s.id, p.system, p.version, s.status, s.code, s.options, s.filename, s.asset_id, s.taken_at, s.retry_of, s.created_at, s.started_at,
-           s.finished_at, s.event_seq, s.lane, s.input_kind, s.input_ref, s.input_sha256
+    SELECT s.id, p.system, p.version, s.status, s.code, s.options, s.filename, s.asset_id, s.taken_at, s.retry_of,
+           s.created_at, s.started_at, s.finished_at, s.event_seq, s.lane, s.input_kind, s.input_ref, s.input_sha256
     FROM scan s JOIN pipeline p ON p.id = s.pipeline_id"""
 
 _STAGES = """
