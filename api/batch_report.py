@@ -46,7 +46,7 @@ def get_batch_report(batch_id: str) -> Response:
     tally, origins, cards = report.Tally(), {_OWN}, []
     for line in tally.added(found[:LINES]):
         links = _links(line, pictures.get(line["scan_id"], []))
-        origins |= {_origin(link) for link in links.values()}
+        origins |= {origin(link) for link in links.values()}
         gone = sum(artifact.expired for artifact in pictures.get(line["scan_id"], []))
         cards.append(report.line_card(line, stages, list(links), links.get, gone))
     images = " ".join(sorted(origins))
@@ -60,7 +60,12 @@ def get_batch_report(batch_id: str) -> Response:
         images=images,
         summary=not after,
     )
-    response = Response(report.write(page), mimetype="text/html")
+    return as_page(report.write(page), images)
+
+
+def as_page(text: str, images: str) -> Response:
+    """A page that loads nothing but pictures, and those from ``images``."""
+    response = Response(text, mimetype="text/html")
     response.headers["Content-Security-Policy"] = _POLICY.format(images)
     return response
 
@@ -93,7 +98,7 @@ def _links(line: Mapping[str, Any], pictures: list[ArtifactRow]) -> dict[str, st
     }
 
 
-def _origin(link: str) -> str:
+def origin(link: str) -> str:
     """Where a browser may load that picture from."""
     parts = urlsplit(link)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else _OWN

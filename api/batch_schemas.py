@@ -5,6 +5,7 @@ from __future__ import annotations
 from api import batches
 from api.batch_sources import MOST_GLOBS
 from api.schemas import (
+    ABOUT,
     ARTIFACT,
     CONSENT_TEXT,
     CONSENT_WISH,
@@ -78,6 +79,8 @@ _LINE = shape(
         "finished_at": MAYBE_TIME,
         "sha256": {"type": ["string", "null"], "description": "of the uploaded bytes"},
         "fields": FIELDS,
+        "asset_id": MAYBE_TEXT,
+        "taken_at": MAYBE_TIME,
         "report": {"type": ["object", "null"]},
     }
 )
@@ -129,6 +132,7 @@ SCHEMAS |= {
             "options": TEXT,
             "consent": CONSENT_TEXT,
             "fields": TEXT,
+            **ABOUT,
         },
     ),
     "BatchItems": shape(
@@ -145,6 +149,7 @@ SCHEMAS |= {
                         "options": SWITCHES,
                         "consent": CONSENT_WISH,
                         "fields": FIELDS,
+                        **ABOUT,
                     },
                 ),
             }

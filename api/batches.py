@@ -13,7 +13,18 @@ from flask import Response, jsonify, request, url_for
 from api.auth import principal
 from api.batch_planning import reprocess_plan
 from api.batch_sources import check_since, read_source
-from api.fields import moment_of, number_of, object_in, only_known, switches_of, system_of, text_of, training_of
+from api.fields import (
+    ABOUT,
+    about_of,
+    moment_of,
+    number_of,
+    object_in,
+    only_known,
+    options_of,
+    system_of,
+    text_of,
+    training_of,
+)
 from api.ids import uuid_of
 from api.json_body import read_object
 from api.logs import elapsed_s
@@ -63,7 +74,7 @@ def open_batch() -> Response:
         name=_name(body),
         priority=number_of(body.get("priority", 0), "priority", *PRIORITIES),
         failure_budget=None if budget is None else number_of(budget, "failure_budget", 0, MOST_FAILURES),
-        options=switches_of(body.get("options", {})),
+        options=options_of(body.get("options", {})),
         consent=word(body.get("consent")),
         source=source,
         idempotency_key=idempotency_key(),
@@ -96,12 +107,12 @@ def append_items(batch_id: str) -> Response:
 def _uploaded(here: Services, tenant_id: UUID) -> NewItem:
     """The line of one uploaded picture: a picture that cannot be one is a refused line, not a refused request."""
     form = read_form(request, here.limits.max_bytes)
-    only_known(form.fields, frozenset({"custom_id", *_OWN}))
+    only_known(form.fields, frozenset({"custom_id", *_OWN, *ABOUT}))
     if form.upload is None:
         raise invalid("file", "a multipart request carries exactly one file")
-    given: dict[str, Any] = {"custom_id": form.fields.get("custom_id", form.upload.filename)}
+    given: dict[str, Any] = {"custom_id": form.upload.filename, **form.fields}
     given |= {name: object_in(form.fields[name], name) for name in _OWN if name in form.fields}
-    line = _line(given, "custom_id")
+    line = _line(given)
     return stored(here, tenant_id, line, form.upload)
 
 
@@ -129,8 +140,8 @@ def _referred(tenant_id: UUID, item: object, field: str) -> NewItem:
     """The line of a picture that the service fetches; an address that may not be fetched is a refused line."""
     if not isinstance(item, dict):
         raise invalid(field, "must be an object")
-    only_known(item, frozenset({"custom_id", "image_url", "object_key", *_OWN}))
-    line = _line(item, f"{field}.custom_id")
+    only_known(item, frozenset({"custom_id", "image_url", "object_key", *_OWN, *ABOUT}))
+    line = _line(item, f"{field}.")
     if ("image_url" in item) == ("object_key" in item):
         raise invalid(field, "needs exactly one of image_url and object_key")
     try:
@@ -144,14 +155,14 @@ def _referred(tenant_id: UUID, item: object, field: str) -> NewItem:
         return replace(line, code=error.code)
 
 
-def _line(given: Mapping[str, Any], field: str) -> NewItem:
+def _line(given: Mapping[str, Any], field: str = "") -> NewItem:
     """What any line may say besides its picture."""
     fields = given.get("fields")
     if fields is not None and not isinstance(fields, dict):
         raise invalid("fields", "must be an object")
-    options = None if given.get("options") is None else switches_of(given["options"])
-    name, consent = text_of(given.get("custom_id"), field, LONGEST_ID), word(given.get("consent"))
-    return NewItem(custom_id=name, options=options, consent=consent, fields=fields)
+    options = None if given.get("options") is None else options_of(given["options"])
+    name, consent = text_of(given.get("custom_id"), f"{field}custom_id", LONGEST_ID), word(given.get("consent"))
+    return NewItem(custom_id=name, options=options, consent=consent, fields=fields, **about_of(given, field))
 
 
 def word(given: object) -> Word | None:
@@ -207,7 +218,7 @@ def retry_batch(batch_id: str) -> Response:
     body = read_object(request)
     only_known(body, _SELECTOR | {"options", "before"})
     asked_for = moment_of(body["before"], "before") if "before" in body else None
-    which, options = selector(body), switches_of(body.get("options", {}))
+    which, options = selector(body), options_of(body.get("options", {}))
     with here.database.begin() as connection:
         _known_switches(_found(batches.switches(connection, tenant, wanted)), options)
         before = batch_again.not_later_than_now(connection, asked_for)
@@ -228,7 +239,7 @@ def reprocess_batch(batch_id: str) -> Response:
     wanted, tenant = uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
     only_known(body, frozenset({"name", "options", "dry_run"}))
-    options, key = switches_of(body.get("options", {})), idempotency_key()
+    options, key = options_of(body.get("options", {})), idempotency_key()
     if not isinstance(dry_run := body.get("dry_run", False), bool):
         raise invalid("dry_run", "must be true or false")
     with services().database.begin() as connection:
@@ -277,7 +288,7 @@ def _name(body: Mapping[str, Any]) -> str | None:
     return text_of(body["name"], "name", LONGEST_NAME) if body.get("name") is not None else None
 
 
-def _check_switches(connection: Connection, system: str, options: Mapping[str, bool]) -> None:
+def _check_switches(connection: Connection, system: str, options: Mapping[str, Any]) -> None:
     """Refuse a switch that the system's current pipeline does not have."""
     pipeline = pipelines.current(connection, system)
     if pipeline is None:
@@ -285,7 +296,7 @@ def _check_switches(connection: Connection, system: str, options: Mapping[str, b
     _known_switches(pipeline.options, options)
 
 
-def _known_switches(known: frozenset[str], options: Mapping[str, bool]) -> None:
+def _known_switches(known: frozenset[str], options: Mapping[str, Any]) -> None:
     for name in sorted(options.keys() - known):
         raise invalid(f"options.{name}", "this pipeline has no such switch")
 

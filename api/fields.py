@@ -10,11 +10,15 @@ from flask import request
 
 from api.json_body import parse_object, text_fits
 from api.problems import invalid
-from pipeline.contracts import Lane, System
+from pipeline.contracts import NUMBER_OPTIONS, Lane, System
 from pipeline.errors import InvalidJson
 
 _SWITCHES = {True: True, False: False, "true": True, "false": False}
 _LANES = {lane.name.lower(): lane for lane in Lane}
+ABOUT = frozenset({"asset_id", "taken_at"})
+LONGEST_ASSET = 200
+YEARS = (1970, 2200)
+"""In which pictures are taken."""
 MOST_ITEMS = 200
 """On a page."""
 
@@ -50,14 +54,25 @@ def object_in(text: str, field: str) -> dict[str, Any]:
         raise invalid(field, "must be a JSON object") from None
 
 
-def switches_of(value: object, field: str = "options") -> dict[str, bool]:
-    """An object of switches."""
+def options_of(value: object, field: str = "options") -> dict[str, Any]:
+    """An object of switches, and of the numbers that some options are."""
     if not isinstance(value, dict):
         raise invalid(field, "must be an object of switches")
-    for name, switch in value.items():
-        if not isinstance(switch, bool):
+    for name, option in value.items():
+        if name in NUMBER_OPTIONS:
+            number_option(name, None if isinstance(option, str) else option, f"{field}.{name}")
+        elif not isinstance(option, bool):
             raise invalid(f"{field}.{name}", "must be true or false")
     return value
+
+
+def number_option(name: str, value: object, field: str) -> float:
+    """An option that is a number, or its text in a form."""
+    least, most = NUMBER_OPTIONS[name]
+    found = _float(value)
+    if found is None or not least <= found <= most:
+        raise invalid(field, f"must be a number from {least:g} to {most:g}")
+    return found
 
 
 def training_of(value: object, field: str = "consent") -> bool | None:
@@ -85,13 +100,17 @@ def switch_of(value: object, field: str) -> bool:
 
 def share_of(value: object, field: str) -> float:
     """A number from 0 to 1, or its text in a form or a query."""
-    try:
-        found = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
-    except (ValueError, OverflowError):
-        found = -1.0
-    if not 0 <= found <= 1:
+    found = _float(value)
+    if found is None or not 0 <= found <= 1:
         raise invalid(field, "must be a number from 0 to 1")
     return found
+
+
+def _float(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def number_of(value: object, field: str, least: int, most: int) -> int:
@@ -110,6 +129,23 @@ def moment_of(value: object, field: str) -> datetime:
     if found is None or found.tzinfo is None:
         raise invalid(field, "must be a time as RFC 3339 writes it, with its offset")
     return found
+
+
+def about_of(given: Mapping[str, Any], field: str = "") -> dict[str, Any]:
+    """``asset_id`` and ``taken_at`` of a picture, each None where nothing is said."""
+    asset, taken = given.get("asset_id"), given.get("taken_at")
+    moment = None if taken is None else moment_of(taken, f"{field}taken_at")
+    if moment is not None and not YEARS[0] <= moment.year <= YEARS[1]:
+        raise invalid(f"{field}taken_at", f"must lie between {YEARS[0]} and {YEARS[1]}")
+    return {"asset_id": None if asset is None else asset_of(asset, f"{field}asset_id"), "taken_at": moment}
+
+
+def asset_of(value: object, field: str = "asset_id") -> str:
+    """A client's name for what it takes pictures of: it stands in addresses, so it has no slash and is no dots."""
+    name = text_of(value, field, LONGEST_ASSET)
+    if "/" in name or name in (".", ".."):
+        raise invalid(field, "must have no slash, and more than dots")
+    return name
 
 
 def asked(names: set[str]) -> None:

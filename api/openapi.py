@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from api.asset_operations import ASSET_SCHEMAS
 from api.cataract.schemas import CATARACT_SCHEMAS
 from api.flarenet.operations import FLARENET_SCHEMAS
 from api.haski.operations import HASKI_SCHEMAS
@@ -39,7 +40,8 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
             | HASKI_SCHEMAS
             | SKINCARE_SCHEMAS
             | FLARENET_SCHEMAS
-            | CATARACT_SCHEMAS,
+            | CATARACT_SCHEMAS
+            | ASSET_SCHEMAS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: sk_…"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api import health, keys, pages, reading, system
+from api.asset_operations import ASSET_OPERATIONS
 from api.batch_diff_operations import BATCH_DIFF_OPERATIONS
 from api.batch_operations import BATCH_OPERATIONS
 from api.cataract.operations import CATARACT_OPERATIONS
@@ -144,6 +145,7 @@ _OTHERS = (
 OPERATIONS: tuple[Operation, ...] = (
     *SCAN_OPERATIONS,
     *CONSENT_OPERATIONS,
+    *ASSET_OPERATIONS,
     *BATCH_OPERATIONS,
     *SCANPACK_OPERATIONS,
     *BATCH_DIFF_OPERATIONS,

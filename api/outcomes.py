@@ -33,7 +33,7 @@ def ask(
     system: System,
     read: Callable[[], Sent],
     answer: Callable[[Scan, Sent], Response],
-    options: Callable[[Sent], Mapping[str, bool]] = lambda _: {},
+    options: Callable[[Sent], Mapping[str, Any]] = lambda _: {},
 ) -> Response:
     """Submit what ``read`` reads, wait as long as the caller and we allow, and ``answer`` with the scan as it is then."""
     here = services()

@@ -73,6 +73,8 @@ def take(here: Services, wanted: Submission, wait: int, key: str | None = None) 
         request_sha256=wanted.digest(),
         consent=None if wanted.training is None else Word(wanted.training, principal().key_id),
         stored_s=elapsed_s(),
+        asset_id=wanted.asset_id,
+        taken_at=wanted.taken_at,
     )
     return _accept(here, new, wait)
 

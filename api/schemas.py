@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from db.tenants import SCOPES
-from pipeline.contracts import Lane, RunState, ScanStatus, System
+from pipeline.contracts import NUMBER_OPTIONS, Lane, RunState, ScanStatus, System
 
 Json = dict[str, Any]
 
@@ -38,7 +38,10 @@ COUNT: Json = {"type": "integer", "minimum": 0}
 SHA256: Json = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 STATUS: Json = {"type": "string", "enum": [str(status) for status in ScanStatus]}
 SYSTEM: Json = {"type": "string", "enum": [str(system) for system in System]}
-SWITCHES: Json = {"type": "object", "additionalProperties": {"type": "boolean"}}
+OPTION_NUMBERS: Json = {
+    name: {"type": "number", "minimum": least, "maximum": most} for name, (least, most) in NUMBER_OPTIONS.items()
+}
+SWITCHES: Json = {"type": "object", "properties": OPTION_NUMBERS, "additionalProperties": {"type": "boolean"}}
 PRIORITY: Json = {"type": "string", "enum": [lane.name.lower() for lane in Lane], "default": "interactive"}
 
 CONSENT_WISH: Json = {
@@ -53,6 +56,16 @@ CONSENT: Json = shape(
         "by": {**MAYBE_TEXT, "description": "the key's id; operator: on the command line of the installation"},
     }
 )
+ABOUT: Json = {
+    "asset_id": {
+        **TEXT,
+        "minLength": 1,
+        "maxLength": 200,
+        "description": "your name for what the picture shows; its scans make a trend",
+    },
+    "taken_at": {**TIME, "description": "when it was taken; when it came, if not given"},
+}
+
 ARTIFACT = shape({"name": TEXT, "sha256": SHA256, "size": COUNT, "media_type": TEXT, "expired": {"type": "boolean"}})
 _STAGE = shape(
     {
@@ -74,6 +87,8 @@ _SUMMARY: Json = {
     "status": STATUS,
     "code": MAYBE_TEXT,
     "filename": MAYBE_TEXT,
+    "asset_id": MAYBE_TEXT,
+    "taken_at": MAYBE_TIME,
     "options": SWITCHES,
     "priority": PRIORITY,
     "pipeline_version": TEXT,
@@ -111,6 +126,7 @@ SCHEMAS: Json = {
             "options": {**TEXT, "description": "a JSON object of switches"},
             "priority": PRIORITY,
             "consent": CONSENT_TEXT,
+            **ABOUT,
         },
     ),
     "Reference": {
@@ -123,6 +139,7 @@ SCHEMAS: Json = {
                 "options": SWITCHES,
                 "priority": PRIORITY,
                 "consent": CONSENT_WISH,
+                **ABOUT,
             },
         ),
         "oneOf": [{"required": ["image_url"]}, {"required": ["object_key"]}],

@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import request
 
-from api.fields import lane_of, object_in, only_known, switches_of, system_of, text_of, training_of
+from api.fields import ABOUT, about_of, lane_of, object_in, only_known, options_of, system_of, text_of, training_of
 from api.json_body import read_object
 from api.problems import invalid
 from api.services import COLLECTED, services
@@ -24,7 +25,7 @@ from storage.fetch import check_url
 from storage.keys import artifact_key, object_key
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_FIELDS = frozenset({"pipeline", "options", "priority", "consent"})
+_FIELDS = frozenset({"pipeline", "options", "priority", "consent", *ABOUT})
 _SOURCES = frozenset({"image_url", "object_key"})
 _LONGEST_URL = 2_048
 _LONGEST_KEY = 1_024
@@ -36,7 +37,7 @@ class Submission:
 
     system: System
     lane: Lane
-    options: Mapping[str, bool]
+    options: Mapping[str, Any]
     kind: InputKind
     ref: str
     sha256: str | None = None
@@ -45,11 +46,15 @@ class Submission:
     media_type: str = "application/octet-stream"
     training: bool | None = None
     """What was said of its use for training; no part of what is computed."""
+    asset_id: str | None = None
+    taken_at: datetime | None = None
 
     def digest(self) -> str:
         """SHA-256 over what makes two requests the same, for Idempotency-Key."""
-        parts: list[object] = [self.system, self.lane, dict(self.options), self.kind, self.ref, self.filename]
+        parts: list[Any] = [self.system, self.lane, dict(self.options), self.kind, self.ref, self.filename]
         parts += [] if self.training is None else [self.training]
+        if self.asset_id or self.taken_at:
+            parts += [self.asset_id, self.taken_at and self.taken_at.isoformat()]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -74,7 +79,7 @@ def read_submission(tenant_id: UUID) -> Submission:
         sent,
         system=system_of(fields.get("pipeline")),
         lane=lane_of(fields.get("priority")),
-        options=switches_of(options),
+        options=options_of(options),
     )
 
 
@@ -127,18 +132,18 @@ def preferred_wait(unsaid: int = 0) -> int:
 
 
 def submission(
-    tenant_id: UUID, sent: Sent, *, system: System, lane: Lane = Lane.INTERACTIVE, options: Mapping[str, bool]
+    tenant_id: UUID, sent: Sent, *, system: System, lane: Lane = Lane.INTERACTIVE, options: Mapping[str, Any]
 ) -> Submission:
     """What was sent, as a submission; the header of an upload and the text of an address are looked at here."""
-    training = _consent_of(sent)
+    about = {**about_of(sent.fields), "training": _consent_of(sent)}
     if sent.upload is not None:
-        return replace(_of_upload(tenant_id, sent.upload, system, lane, options), training=training)
+        return replace(_of_upload(tenant_id, sent.upload, system, lane, options), **about)
     if "image_url" in sent.fields:
         url = text_of(sent.fields["image_url"], "image_url", _LONGEST_URL)
         check_url(url)
-        return Submission(system=system, lane=lane, options=options, kind=InputKind.URL, ref=url, training=training)
+        return Submission(system=system, lane=lane, options=options, kind=InputKind.URL, ref=url, **about)
     ref = object_key(tenant_id, text_of(sent.fields["object_key"], "object_key", _LONGEST_KEY))
-    return Submission(system=system, lane=lane, options=options, kind=InputKind.OBJECT, ref=ref, training=training)
+    return Submission(system=system, lane=lane, options=options, kind=InputKind.OBJECT, ref=ref, **about)
 
 
 def _consent_of(sent: Sent) -> bool | None:
@@ -147,7 +152,7 @@ def _consent_of(sent: Sent) -> bool | None:
     return training_of(object_in(given, "consent") if sent.form and given is not None else given)
 
 
-def _of_upload(tenant_id: UUID, upload: Upload, system: System, lane: Lane, options: Mapping[str, bool]) -> Submission:
+def _of_upload(tenant_id: UUID, upload: Upload, system: System, lane: Lane, options: Mapping[str, Any]) -> Submission:
     header = sniff(upload.content, len(upload.content), services().limits)
     return Submission(
         system=system,

@@ -18,6 +18,7 @@ from typing import Any, get_args
 from bench.house import House, house, machine, say
 from bench.photos import Networks, models, pictures
 from cli.batches.service import ENDED, Batches
+from cli.batches.sources import Line
 from cli.client import Client
 from db import model_promotions, tenants
 from db.model_promotions import PROMOTE
@@ -79,7 +80,7 @@ def _resumed(batches: Batches, photos: list[bytes]) -> str:
     batch = str(batches.open()["id"])
     batches.act(batch, "pause")
     for number, photo in enumerate(photos):
-        batches.upload(batch, f"{number}.jpg", photo, {}, {})
+        batches.upload(batch, photo, Line(f"{number}.jpg"))
     batches.act(batch, "finalise")
     batches.act(batch, "resume")
     return batch

@@ -61,13 +61,16 @@ class Client:
         pipeline: str = "cat_face",
         options: Mapping[str, Any] | None = None,
         training: bool | None = None,
+        asset_id: str | None = None,
+        taken_at: str | None = None,
         idempotency_key: str | None = None,
         wait_s: int = 0,
     ) -> Scan:
         """Submit one picture: a local file or bytes (uploaded), or a `url` or `object_key` that the service fetches.
 
-        With `wait_s` the service holds the answer until the scan has ended or that many seconds have passed. `training`:
-        whether the picture may be used for that.
+        `asset_id` names what it shows and `taken_at` says when it was taken, as RFC 3339 writes it; `training`: whether
+        the picture may be used for that. With `wait_s` the service holds the answer until the scan has ended or that many
+        seconds have passed.
         """
         if sum(source is not None for source in (picture, url, object_key)) != 1:
             raise ValueError("give exactly one of picture, url and object_key")
@@ -75,15 +78,16 @@ class Client:
         if wait_s > 0:
             headers["Prefer"] = f"wait={wait_s}"
         chosen = dict(options or {})
+        about = {name: value for name, value in (("asset_id", asset_id), ("taken_at", taken_at)) if value is not None}
         consent = {} if training is None else {"consent": {"training": training}}
         if picture is None:
             source = {"image_url": url} if url is not None else {"object_key": object_key}
-            body = {**source, "pipeline": pipeline, "options": chosen, **consent}
+            body = {**source, "pipeline": pipeline, "options": chosen, **consent, **about}
             return Scan.of(self.send("POST", "/v1/scans", headers=headers, json=body, hold_s=wait_s).json())
         content = picture.read_bytes() if isinstance(picture, Path) else picture
         name = filename or (picture.name if isinstance(picture, Path) else "picture")
         texts = {"options": chosen, **consent}
-        form = {"pipeline": pipeline, **{field: json.dumps(value) for field, value in texts.items()}}
+        form = {"pipeline": pipeline, **{field: json.dumps(value) for field, value in texts.items()}, **about}
         files = {"file": (name, content, "application/octet-stream")}
         return Scan.of(self.send("POST", "/v1/scans", headers=headers, data=form, files=files, hold_s=wait_s).json())
 
@@ -134,6 +138,11 @@ class Client:
         path = f"/v1/scans/{quote(scan_id, safe='')}/artifacts/{quote(artifact.name, safe='')}"
         content = self.send("GET", path, follow_redirects=True).content
         return _checked(content, f"{artifact.name} of scan {scan_id}", artifact.sha256)
+
+    def trend(self, asset_id: str, **query: str | None) -> dict[str, Any]:
+        """How the scores of an asset went; `pipeline` and `since` narrow it."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return dict(self.send("GET", f"/v1/assets/{quote(asset_id, safe='')}/trend", params=given).json())
 
     def train(
         self, recipe: str, parameters: Mapping[str, Any], *, idempotency_key: str | None = None

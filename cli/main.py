@@ -22,6 +22,7 @@ VERBS = {
     "delete": "Delete a scan, its files and its picture.",
     "consent": "Say whether pictures may be used for training.",
     "dataset": "Export the pictures that may be used for training.",
+    "trend": "Show how an asset's scores went from picture to picture.",
     "webhooks": "Have events sent to an address: create, test, look, send again.",
     "batch": "Scan many pictures: plan, send, steer, retry, compare, export, pack.",
     "drift": "See what has changed lately, close alerts, find scans worth a look.",

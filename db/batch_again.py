@@ -100,10 +100,10 @@ _RETRY = """
               ORDER BY st.position LIMIT 1))
         LIMIT :limit FOR UPDATE
     ), made AS (
-        INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
-                          input_sha256, retry_of, event_seq, training, training_at, training_by)
-        SELECT new_id, tenant_id, batch_id, pipeline_id, 1, options || CAST(:options AS jsonb), filename, input_kind,
-               input_ref, input_sha256, id, 1, training, training_at, training_by
+        INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, asset_id, taken_at, input_kind,
+                          input_ref, input_sha256, retry_of, event_seq, training, training_at, training_by)
+        SELECT new_id, tenant_id, batch_id, pipeline_id, 1, options || CAST(:options AS jsonb), filename, asset_id,
+               taken_at, input_kind, input_ref, input_sha256, id, 1, training, training_at, training_by
         FROM old RETURNING id
     ), told AS (
         INSERT INTO event (scan_id, seq, kind, data)
@@ -186,16 +186,17 @@ _LIST = """
         SELECT * FROM batch WHERE state = 'listing' AND source IS NULL AND finished_at IS NULL AND cancel_requested_at IS NULL
         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), old AS MATERIALIZED (
-        SELECT i.n, i.custom_id, i.fields, i.code, s.options, s.filename, s.input_kind, s.input_ref, s.input_sha256,
-               s.training, s.training_at, s.training_by, s.id AS old_id, CASE WHEN s.id IS NOT NULL THEN uuidv7() END AS new_id
+        SELECT i.n, i.custom_id, i.fields, i.code, s.options, s.filename, s.asset_id, s.taken_at, s.input_kind,
+               s.input_ref, s.input_sha256, s.training, s.training_at, s.training_by,
+               s.id AS old_id, CASE WHEN s.id IS NOT NULL THEN uuidv7() END AS new_id
         FROM batch_now b CROSS JOIN LATERAL (
             SELECT * FROM batch_item WHERE batch_id = b.parent AND n > b.listed ORDER BY n LIMIT :limit) i
         LEFT JOIN scan s ON s.id = i.scan_id
     ), made AS (
-        INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
-                          input_sha256, event_seq, training, training_at, training_by)
-        SELECT o.new_id, b.tenant_id, b.id, b.pipeline_id, 1, o.options || b.options, o.filename, o.input_kind,
-               o.input_ref, o.input_sha256, 1, o.training, o.training_at, o.training_by
+        INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, asset_id, taken_at, input_kind,
+                          input_ref, input_sha256, event_seq, training, training_at, training_by)
+        SELECT o.new_id, b.tenant_id, b.id, b.pipeline_id, 1, o.options || b.options, o.filename, o.asset_id, o.taken_at,
+               o.input_kind, o.input_ref, o.input_sha256, 1, o.training, o.training_at, o.training_by
         FROM old o CROSS JOIN batch_now b WHERE o.new_id IS NOT NULL ORDER BY o.n RETURNING id
     ), told AS (
         INSERT INTO event (scan_id, seq, kind, data)

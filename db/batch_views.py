@@ -166,7 +166,8 @@ def items(
 
 _STATUS = "coalesce(s.status, CASE WHEN i.code IS NULL THEN 'deleted' ELSE 'refused' END)"
 _STAGE = """CASE WHEN i.code IS NOT NULL THEN 'submit' ELSE (SELECT name FROM stage WHERE id = broken.stage_id) END"""
-_COLUMNS = f"""i.n, i.custom_id, i.fields, i.scan_id, {_STATUS} AS status, coalesce(s.code, i.code) AS code,
+_COLUMNS = f"""i.n, i.custom_id, i.fields, i.scan_id, s.asset_id, s.taken_at,
+           {_STATUS} AS status, coalesce(s.code, i.code) AS code,
            s.finished_at, s.input_sha256 AS sha256, {_STAGE} AS stage,
            (SELECT data FROM result WHERE id = last.result_id) AS data"""  # noqa: S608  literals of ours
 _JOINED = """LEFT JOIN scan s ON s.id = i.scan_id
@@ -202,6 +203,8 @@ def _item(r: sa.Row[Any]) -> dict[str, Any]:
         "finished_at": _time(r.finished_at),
         "sha256": r.sha256,
         "fields": r.fields,
+        "asset_id": r.asset_id,
+        "taken_at": _time(r.taken_at),
         "report": (r.data or {}).get("report"),
     }
 

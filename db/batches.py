@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,8 @@ class NewItem:
     options: Mapping[str, Any] | None = None
     consent: Word | None = None
     fields: Mapping[str, Any] | None = None
+    asset_id: str | None = None
+    taken_at: datetime | None = None
     code: str | None = None
 
 
@@ -152,6 +155,8 @@ def _item_row(item: NewItem) -> dict[str, object]:
         "training": item.consent.training if item.consent else None,
         "said_by": item.consent.by if item.consent else None,
         "fields": None if item.fields is None else dict(item.fields),
+        "asset_id": item.asset_id,
+        "taken_at": item.taken_at and item.taken_at.isoformat(),
         "code": item.code,
     }
 
@@ -160,13 +165,15 @@ _APPEND = """
     WITH given AS MATERIALIZED (
         SELECT g.*, CASE WHEN code IS NULL THEN uuidv7() END AS scan_id, row_number() OVER () AS place
         FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS g(custom_id text, kind text, ref text, sha256 text,
-             filename text, options jsonb, training boolean, said_by text, fields jsonb, code text)
+             filename text, options jsonb, training boolean, said_by text, fields jsonb, asset_id text,
+             taken_at timestamptz, code text)
         WHERE NOT EXISTS (SELECT FROM batch_item WHERE batch_id = :batch AND custom_id = g.custom_id)
     ), scanned AS (
-        INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, input_kind, input_ref,
-                          input_sha256, event_seq, training, training_by, training_at)
+        INSERT INTO scan (id, tenant_id, batch_id, pipeline_id, lane, options, filename, asset_id, taken_at, input_kind,
+                          input_ref, input_sha256, event_seq, training, training_by, training_at)
         SELECT g.scan_id, :tenant, b.id, b.pipeline_id, 1, coalesce(g.options, b.options),
-               coalesce(g.filename, g.custom_id), g.kind, g.ref, g.sha256, 1, coalesce(g.training, b.training),
+               coalesce(g.filename, g.custom_id), g.asset_id, g.taken_at, g.kind, g.ref, g.sha256, 1,
+               coalesce(g.training, b.training),
                CASE WHEN g.training IS NULL THEN b.training_by ELSE g.said_by END,
                CASE WHEN coalesce(g.training, b.training) IS NOT NULL THEN clock_timestamp() END
         FROM given g JOIN batch b ON b.id = :batch WHERE g.code IS NULL ORDER BY g.place
@@ -215,7 +222,7 @@ def _change(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, statemen
 
 
 def switches(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> frozenset[str] | None:
-    """What can be switched in the pipeline that a batch pins; None for an unknown batch."""
+    """Names of the options of the pipeline that a batch pins; None for an unknown batch."""
     batch = row(
         connection,
         "SELECT pipeline_id FROM batch WHERE id = :id AND tenant_id = :tenant",
@@ -224,7 +231,8 @@ def switches(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> froz
     )
     if batch is None:
         return None
-    return frozenset(stage.switch for stage in pipelines.stages(connection, batch.pipeline_id) if stage.switch)
+    stages = pipelines.stages(connection, batch.pipeline_id)
+    return frozenset(name for stage in stages for name in (stage.switch, *stage.reads) if name)
 
 
 def finalise(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:

@@ -100,7 +100,8 @@ class StageRow(Base):
 class Scan(Base):
     """One picture through one pipeline version. ``event_seq`` numbers its events and serialises its transitions.
 
-    ``training`` is what was said of its use for training, NULL for nothing; when, and by which key.
+    ``training`` is what was said of its use for training, NULL for nothing; when, and by which key. ``asset_id`` is what
+    the picture shows and ``taken_at`` when it was taken, as far as the client said so.
     """
 
     __tablename__ = "scan"
@@ -153,6 +154,14 @@ class Scan(Base):
             "id",
             postgresql_where=sa.text("finished_at IS NOT NULL"),
         ),
+        sa.Index(
+            "scan_asset_idx",
+            "tenant_id",
+            "asset_id",
+            sa.text("coalesce(taken_at, created_at) DESC"),
+            sa.text("id DESC"),
+            postgresql_where=sa.text("asset_id IS NOT NULL"),
+        ),
         sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
         sa.Index("scan_input_idx", "input_sha256", postgresql_using="hash"),
     )
@@ -165,6 +174,8 @@ class Scan(Base):
     code: Mapped[str | None]
     options: Mapped[dict[str, Any]]
     filename: Mapped[str | None]
+    asset_id: Mapped[str | None]
+    taken_at: Mapped[datetime | None]
     input_kind: Mapped[str]
     input_ref: Mapped[str]
     input_sha256: Mapped[str | None]

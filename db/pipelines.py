@@ -41,6 +41,11 @@ class StageSpec:
         object.__setattr__(self, "waits", StageNeeds(self.name, self.needs, self.optional))
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the scan's options whose values change its answer."""
+        return tuple(self.parameters.get("options", ()))
+
+    @property
     def waits_for_others(self) -> bool:
         """False for a source: it is ready from the start."""
         return bool(self.needs or self.optional)
@@ -118,8 +123,9 @@ def current(connection: sa.Connection, system: str) -> PipelineRow | None:
     found = row(
         connection,
         """SELECT p.id, p.system, p.version,
-                  (SELECT coalesce(array_agg(DISTINCT switch), '{}') FROM stage
-                   WHERE pipeline_id = p.id AND switch IS NOT NULL) AS options
+                  (SELECT coalesce(array_agg(DISTINCT n.name), '{}') FROM stage, LATERAL (
+                       SELECT switch AS name UNION ALL SELECT jsonb_array_elements_text(parameters -> 'options')) n
+                   WHERE pipeline_id = p.id AND n.name IS NOT NULL) AS options
            FROM current_pipeline c JOIN pipeline p ON p.id = c.pipeline_id WHERE c.system = :system""",
         system=system,
     )

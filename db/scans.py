@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,8 @@ class NewScan:
     retry_of: UUID | None = None
     consent: Word | None = None
     stored_s: float = 0.0
+    asset_id: str | None = None
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,12 @@ def _insert(connection: sa.Connection, new: NewScan, pipeline_id: int) -> UUID:
     made = row(
         connection,
         """WITH made AS (
-               INSERT INTO scan (tenant_id, pipeline_id, lane, options, filename, input_kind, input_ref, input_sha256,
-                                 retry_of, event_seq, training, training_by, training_at)
-               VALUES (:tenant, :pipeline, :lane, CAST(:options AS jsonb), :filename, :kind, :ref, :sha, :retry_of, 1,
-                       CAST(:training AS boolean), CAST(:said_by AS text), CASE WHEN CAST(:training AS boolean)
-                       IS NOT NULL THEN coalesce(CAST(:said_at AS timestamptz), clock_timestamp()) END)
+               INSERT INTO scan (tenant_id, pipeline_id, lane, options, filename, asset_id, taken_at, input_kind,
+                                 input_ref, input_sha256, retry_of, event_seq, training, training_by, training_at)
+               VALUES (:tenant, :pipeline, :lane, CAST(:options AS jsonb), :filename, :asset, :taken, :kind, :ref, :sha,
+                       :retry_of, 1, CAST(:training AS boolean), CAST(:said_by AS text),
+                       CASE WHEN CAST(:training AS boolean) IS NOT NULL
+                            THEN coalesce(CAST(:said_at AS timestamptz), clock_timestamp()) END)
                RETURNING id
            ), told AS (
                INSERT INTO event (scan_id, seq, kind, data)
@@ -125,6 +129,8 @@ def _insert(connection: sa.Connection, new: NewScan, pipeline_id: int) -> UUID:
         lane=int(new.lane),
         options=json.dumps(dict(new.options)),
         filename=new.filename,
+        asset=new.asset_id,
+        taken=new.taken_at,
         kind=str(new.input_kind),
         ref=new.input_ref,
         sha=new.input_sha256,
@@ -245,4 +251,6 @@ def source(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> NewScan
         options=r.options,
         retry_of=scan_id,
         consent=None if r.training is None else Word(r.training, r.training_by, r.training_at),
+        asset_id=r.asset_id,
+        taken_at=r.taken_at,
     )

@@ -36,8 +36,8 @@ def get(connection: sa.Connection, tenant_id: UUID, scan_id: UUID) -> dict[str, 
 
 
 _SUMMARY = """
-    SELECT s.id, p.system, p.version, s.status, s.code, s.options, s.filename, s.retry_of, s.created_at, s.started_at,
-           s.finished_at, s.event_seq, s.lane, s.input_kind, s.input_ref, s.input_sha256,
+    SELECT s.id, p.system, p.version, s.status, s.code, s.options, s.filename, s.asset_id, s.taken_at, s.retry_of,
+           s.created_at, s.started_at, s.finished_at, s.event_seq, s.lane, s.input_kind, s.input_ref, s.input_sha256,
            s.training, s.training_at, s.training_by
     FROM scan s JOIN pipeline p ON p.id = s.pipeline_id"""
 
@@ -61,6 +61,8 @@ def _summary(r: sa.Row[Any]) -> dict[str, Any]:
         "status": r.status,
         "code": r.code,
         "filename": r.filename,
+        "asset_id": r.asset_id,
+        "taken_at": _time(r.taken_at),
         "options": r.options,
         "priority": Lane(r.lane).name.lower(),
         "pipeline_version": r.version,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.errors import RadiometryUnreadable
+
 if TYPE_CHECKING:
     from pipeline.stage import Json, Need
 
@@ -52,6 +54,8 @@ def _picture_in_doubt(needs: Mapping[str, Need], sections: Mapping[str, str]) ->
         yield {"code": "SKIN_TONE_DOUBTFUL", "reason": reason}
     if left(needs, sections.get("anomaly", ""), "familiar") is False:
         yield {"code": "PICTURE_UNFAMILIAR"}
+    if (warm := needs.get(sections.get("temperatures", ""))) is not None and warm.ok:
+        yield from _temperatures_in_doubt(warm.data)
     if unclear := left(needs, sections.get("pupil", ""), "code"):
         yield {"code": unclear}
 
@@ -62,6 +66,15 @@ def _tone_in_doubt(tone: Mapping[str, Any]) -> str | None:
     if any(not SKIN[0] <= angle <= SKIN[1] for angle in angles):
         return "no angle of skin"
     return "cheeks differ" if angles and max(angles) - min(angles) > CHEEKS else None
+
+
+def _temperatures_in_doubt(warm: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+    if warm["code"] == RadiometryUnreadable.code:
+        yield {"code": warm["code"]}
+    if warm.get("aligned") is False:
+        yield {"code": "TEMPERATURES_NOT_ALIGNED"}
+    if warm.get("outside"):
+        yield {"code": "TEMPERATURES_BEYOND_RANGE"}
 
 
 def _models_in_doubt(needs: Mapping[str, Need]) -> Iterator[dict[str, Json]]:

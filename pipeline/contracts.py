@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class System(StrEnum):
@@ -14,6 +15,10 @@ class System(StrEnum):
     SKINCARE = "skincare"
     THERMAL = "thermal"
     CATARACT = "cataract"
+
+
+NUMBER_OPTIONS: Final = {"emissivity": (0.01, 1.0)}
+"""Options of a scan that are numbers → least and most. All others are switches."""
 
 
 class Queue(StrEnum):

@@ -131,6 +131,11 @@ class Stage(ABC):
         return ()
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the scan's options whose values change the answer: what the parameter ``options`` lists."""
+        return tuple(self.parameters.get("options", ()))
+
+    @property
     def parameters(self) -> dict[str, Json]:
         """What, with the version and the models, decides the output."""
         placing = {"name", "needs", "optional", "switch", "reuse_for_s"}

@@ -12,6 +12,7 @@ TYPES: Final = ("Moderate", "Critical")
 WORDS: Final = (("Low", 0.0), ("Medium", 0.2), ("High", 0.5))
 """What a confidence from that number on is called."""
 DETECTED: Final = "detect_anomalies"
+MEASURED: Final = "measure_temperatures"
 MODEL: Final = "thermal_patchcore"
 
 
@@ -20,6 +21,7 @@ def analysis(report: Mapping[str, Any], threshold: float | None = None) -> Json:
 
     ``anomaly_score`` 0..1, ``classification`` its band. ``is_anomalous`` compares the score with ``threshold``, the
     pipeline's own where none is given; bands do not move with it. ``confidence`` is the word for ``confidence_score``.
+    ``temperatures`` is null where ``temperatures_code`` says why.
     """
     found = report["anomaly"]
     limit = found["threshold"] if threshold is None else threshold
@@ -35,10 +37,20 @@ def analysis(report: Mapping[str, Any], threshold: float | None = None) -> Json:
         "boxes_found": found["boxes_found"],
         "raw_score": found["raw_score"],
         "scale": found["scale"],
+        **_temperatures(report),
         "model_version": model["version"],
         "model": model,
         "warnings": report["warnings"],
     }
+
+
+def _temperatures(report: Mapping[str, Any]) -> Json:
+    """Both null in a report that is older than temperatures; the step's code where it did not end well."""
+    found = report.get("temperatures")
+    if found is None:
+        return {"temperatures": None, "temperatures_code": report["stages"].get(MEASURED, {}).get("code")}
+    known = {key: value for key, value in found.items() if key != "code"}
+    return {"temperatures": None if found["code"] else known, "temperatures_code": found["code"]}
 
 
 _BOX: Final = ("x", "y", "width", "height", "confidence", "type")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from flask import Response, jsonify, request, url_for
 from api.auth import principal
 from api.batch_reading import batch_of
 from api.batches import stored
-from api.fields import only_known
+from api.fields import about_of, only_known
 from api.flarenet.calls import FIELDS, judged, threshold_asked, told, wishes
 from api.ids import uuid_of
 from api.logs import elapsed_s
@@ -42,14 +43,17 @@ def batch_detect() -> Response:
         form = read_form(request, here.limits.max_bytes, (NAME,), MOST_PARTS)
         uploads, fields = form.uploads, form.fields
         only_known(fields, FIELDS)
+        about = about_of(fields)
         threshold, options = wishes(fields)
         if not uploads:
             raise invalid(NAME, "at least one picture is needed")
-        items = [stored(here, tenant, _line(n, upload), upload) for n, upload in enumerate(uploads, 1)]
+        items = [
+            stored(here, tenant, replace(_line(n, upload), **about), upload) for n, upload in enumerate(uploads, 1)
+        ]
     new = NewBatch(
         tenant_id=tenant,
         system=System.THERMAL,
-        name=f"batch-detect {_digest(uploads)}",
+        name=f"batch-detect {_digest(uploads, about)}",
         options=options,
         idempotency_key=idempotency_key(),
     )
@@ -71,9 +75,12 @@ def _line(number: int, upload: Upload) -> NewItem:
     return NewItem(custom_id=f"{number:02}/{name}", fields={"file": name})
 
 
-def _digest(uploads: Sequence[Upload]) -> str:
+def _digest(uploads: Sequence[Upload], about: Mapping[str, Any]) -> str:
     """Tells requests with the same Idempotency-Key apart."""
-    return hashlib.sha256("".join(f"{each.sha256}/{each.filename}\n" for each in uploads).encode()).hexdigest()
+    said = [f"{each.sha256}/{each.filename}\n" for each in uploads] + [
+        f"{value}\n" for value in about.values() if value
+    ]
+    return hashlib.sha256("".join(said).encode()).hexdigest()
 
 
 def _answer(batch_id: UUID, threshold: float | None, *, replayed: bool = False) -> Response:

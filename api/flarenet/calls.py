@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Response, jsonify, request, url_for
 
 from api.auth import principal
-from api.fields import asked, share_of, switch_of
+from api.fields import ABOUT, asked, number_option, share_of, switch_of
 from api.links import signed_link
 from api.outcomes import Scan, answered, ask, scan_of
 from api.services import services
@@ -20,7 +20,9 @@ from pipeline.sniff import MEDIA_TYPES
 from pipeline.thermal_analysis import MODEL, analysis
 
 SWITCH: Final = "return_visualizations"
-FIELDS: Final = frozenset({"threshold", SWITCH})
+NUMBER: Final = "emissivity"
+WISHES: Final = frozenset({"threshold", SWITCH, NUMBER})
+FIELDS: Final = WISHES | ABOUT
 PICTURES: Final = ("mask", "overlay", "filtered", "bounded")
 Json = dict[str, Any]
 
@@ -66,11 +68,14 @@ def model_info() -> Response:
     )
 
 
-def wishes(fields: Mapping[str, Any]) -> tuple[float | None, dict[str, bool]]:
+def wishes(fields: Mapping[str, Any]) -> tuple[float | None, dict[str, Any]]:
     """The threshold of a request, None if it has none, and the scan's options."""
     threshold = share_of(fields["threshold"], "threshold") if "threshold" in fields else None
     shown = switch_of(fields.get(SWITCH, True), SWITCH)
-    return threshold, {} if shown else {SWITCH: False}
+    options: dict[str, Any] = {} if shown else {SWITCH: False}
+    if NUMBER in fields:
+        options[NUMBER] = number_option(NUMBER, fields[NUMBER], NUMBER)
+    return threshold, options
 
 
 def threshold_asked() -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.schemas import COUNT, MAYBE_TEXT, SHA256, STATUS, TEXT, UUID, ref, shape
+from api.schemas import ABOUT, COUNT, MAYBE_TEXT, OPTION_NUMBERS, SHA256, STATUS, TEXT, UUID, ref, shape
 from pipeline.thermal_analysis import BANDS, TYPES, WORDS
 
 Json = dict[str, Any]
@@ -15,6 +15,11 @@ _FILE: Json = {"type": "string", "format": "binary"}
 _WISHES: Json = {
     "threshold": {**SHARE, "description": "score from which on is_anomalous is true; bands do not depend on it"},
     "return_visualizations": {"type": "boolean", "default": True},
+    "emissivity": {
+        **OPTION_NUMBERS["emissivity"],
+        "description": "in place of the camera's, where it left temperatures",
+    },
+    **ABOUT,
 }
 PICTURE: Json = shape({"file": _FILE}, optional=_WISHES)
 PICTURES: Json = shape({"files[]": {"type": "array", "items": _FILE, "maxItems": 20}}, optional=_WISHES)
@@ -29,6 +34,45 @@ _BOX: Json = shape(
     },
     description="pixels of the upright picture",
 )
+_CELSIUS: Json = {"type": "number"}
+_MAYBE_CELSIUS: Json = {"type": ["number", "null"]}
+_TEMPERATURES: Json = {
+    **shape(
+        {
+            "unit": {"const": "°C"},
+            **dict.fromkeys(("min", "max", "mean"), _CELSIUS),
+            "aligned": {
+                "type": "boolean",
+                "description": "whether the picture shows the whole plane: else no place is told",
+            },
+            "agreement": {**SHARE, "description": "how far temperatures explain the picture's colours"},
+            "hottest": {**shape({"x": _SIZE, "y": _SIZE}), "type": ["object", "null"]},
+            "boxes": {
+                "type": ["array", "null"],
+                "items": shape({"max": _MAYBE_CELSIUS, "mean": _MAYBE_CELSIUS}),
+                "description": "one per bounding box",
+            },
+            "emissivity": SHARE,
+            "emissivity_from": {"enum": ["camera", "request"]},
+            "reflected_c": _CELSIUS,
+            "atmosphere_c": _CELSIUS,
+            "humidity": SHARE,
+            "distance_m": _SIZE,
+            "transmission": {**SHARE, "description": "of the air"},
+            "range": {
+                **shape({"from": _CELSIUS, "to": _CELSIUS}),
+                "type": ["object", "null"],
+                "description": "what the camera was set to measure",
+            },
+            "outside": {"type": ["number", "null"], "description": "share of the plane beyond that range"},
+            "unmeasured": {**SHARE, "description": "share of the plane without a temperature"},
+            "width": COUNT,
+            "height": COUNT,
+        }
+    ),
+    "type": ["object", "null"],
+    "description": "null where the camera left none; temperatures_code says why",
+}
 _FOUND: Json = {
     "anomaly_score": SHARE,
     "classification": {"enum": list(BANDS)},
@@ -40,6 +84,8 @@ _FOUND: Json = {
     "boxes_found": COUNT,
     "raw_score": {**_SIZE, "description": "distance from what is remembered; only comparable within one model version"},
     "scale": shape({"typical": _SIZE, "limit": _SIZE}, description="distances that become 0.05 and 0.5"),
+    "temperatures": _TEMPERATURES,
+    "temperatures_code": MAYBE_TEXT,
     "visualizations": shape({f"{name}_url": MAYBE_TEXT for name in ("mask", "overlay", "filtered", "bounded")}),
     "processing_time": {**_SIZE, "description": "seconds that its steps took; 0 when all of it was known"},
     "model_version": TEXT,

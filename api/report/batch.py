@@ -29,6 +29,7 @@ class LineCard:
     """One line. ``hero`` and ``pictures`` are addresses; ``gone`` counts pictures that are no more."""
 
     name: str
+    asset: str | None
     status: str
     code: str | None
     stage: str | None
@@ -51,6 +52,7 @@ def line_card(line: Json, stages: Sequence[str], pictures: Sequence[str], addres
     code = line["code"]
     return LineCard(
         name=line["custom_id"],
+        asset=line.get("asset_id"),
         status=line["status"],
         code=code,
         stage=line["stage"],
@@ -138,4 +140,14 @@ def write(page: Page) -> str:
     ends = [(name, counts[name]) for name in ENDS if counts[name]]
     codes = [{**each, "sentence": SENTENCES.get(each["code"], "")} for each in page.codes]
     template = cards.environment().get_template("batch.html.j2")
-    return template.render(page=page, batch=page.batch, ends=ends, codes=codes, items=counts["items"])
+    groups = by_asset(page.lines)
+    return template.render(page=page, batch=page.batch, ends=ends, codes=codes, items=counts["items"], groups=groups)
+
+
+def by_asset(lines: Sequence[LineCard]) -> dict[str | None, list[LineCard]]:
+    """Lines under their assets, in the order in which these come first; those without one last, under None."""
+    named = dict.fromkeys(line.asset for line in lines if line.asset is not None)
+    groups: dict[str | None, list[LineCard]] = {asset: [] for asset in (*named, None)}
+    for line in lines:
+        groups[line.asset].append(line)
+    return {asset: those for asset, those in groups.items() if those}

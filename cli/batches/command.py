@@ -19,7 +19,9 @@ BatchId = Annotated[str, typer.Argument(metavar="BATCH")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help="Only lines in this status.")]
 Code = Annotated[str | None, typer.Option(help="Only lines with this code.")]
 Stage = Annotated[str | None, typer.Option(help="Only lines that ended at this stage.")]
-Options = Annotated[list[str] | None, typer.Option("--option", help="NAME=true or NAME=false, several times.")]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", help="NAME=true, NAME=false or NAME=NUMBER, several times.")
+]
 Follow = Annotated[bool, typer.Option("--wait", help="Wait until it has ended, with a bar.")]
 Timeout = Annotated[float, typer.Option(help="Give up waiting after so many seconds.")]
 _ENDS = {"failed": Exit.FAILED, "partial": Exit.NOT_ANSWERED, "cancelled": Exit.NOT_ANSWERED}
@@ -30,14 +32,16 @@ def group() -> None:
     """Scan many pictures; every verb works on the service, so it goes on when this machine does not."""
 
 
-def switches(options: list[str] | None) -> dict[str, bool]:
-    """NAME=true and NAME=false as switches."""
-    found = {}
+def switches(options: list[str] | None) -> dict[str, bool | float]:
+    """NAME=true and NAME=false as switches, NAME=NUMBER as a number."""
+    found: dict[str, bool | float] = {}
     for text in options or []:
         name, _, value = text.partition("=")
-        if value not in ("true", "false"):
-            raise typer.BadParameter(f"{text!r} is not NAME=true or NAME=false", param_hint="--option")
-        found[name] = value == "true"
+        try:
+            found[name] = value == "true" if value in ("true", "false") else float(value)
+        except ValueError as error:
+            told = f"{text!r} is not NAME=true, NAME=false or NAME=NUMBER"
+            raise typer.BadParameter(told, param_hint="--option") from error
     return found
 
 

@@ -91,9 +91,7 @@ class Filler:
         if self._before.get(line.custom_id) == hashlib.sha256(content).hexdigest():
             return _unchanged
         try:
-            told = batches.upload(
-                self._batch_id, line.custom_id, content, line.options, dict(line.fields), line.consent
-            )
+            told = batches.upload(self._batch_id, content, line)
         except ApiError as error:
             if error.status not in NOT_TAKEN:
                 raise
@@ -118,7 +116,7 @@ def _unchanged(filled: Filled) -> None:
 
 
 def _reference(line: Line) -> dict[str, Any]:
-    given = {"custom_id": line.custom_id, **line.reference}
+    given: dict[str, Any] = {"custom_id": line.custom_id, **line.reference, **line.about}
     return {
         **given,
         **{name: dict(value) for name in ("options", "fields", "consent") if (value := getattr(line, name))},

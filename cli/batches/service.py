@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cli.batches.sources import Line
 from cli.client import Client
 
 Json = dict[str, Any]
@@ -34,19 +35,12 @@ class Batches:
         body = {name: value for name, value in given.items() if value is not None}
         return dict(self._client.send("POST", "/v1/batches", headers=headers, json=body).json())
 
-    def upload(
-        self,
-        batch_id: str,
-        custom_id: str,
-        content: bytes,
-        options: Mapping[str, Any],
-        fields: Json,
-        consent: Mapping[str, Any] | None = None,
-    ) -> Json:
-        """One picture's bytes; what became of it."""
-        form = {"custom_id": custom_id, "options": json.dumps(dict(options)), "fields": json.dumps(fields)}
-        form |= {"consent": json.dumps(dict(consent))} if consent else {}
-        files = {"file": (Path(custom_id).name[-255:] or "picture", content, "application/octet-stream")}
+    def upload(self, batch_id: str, content: bytes, line: Line) -> Json:
+        """One picture's bytes, with what its line says of it; what became of it."""
+        form = {"custom_id": line.custom_id, **line.about}
+        form |= {"options": json.dumps(dict(line.options)), "fields": json.dumps(dict(line.fields))}
+        form |= {"consent": json.dumps(dict(line.consent))} if line.consent else {}
+        files = {"file": (Path(line.custom_id).name[-255:] or "picture", content, "application/octet-stream")}
         return dict(self._client.send("POST", f"{_path(batch_id)}/items", data=form, files=files).json())
 
     def refer(self, batch_id: str, items: Sequence[Json]) -> Json:

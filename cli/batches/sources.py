@@ -20,6 +20,7 @@ from storage.names import wanted
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of one picture that are read at most; the service refuses less."""
+ABOUT = ("asset_id", "taken_at")
 _REFERENCES = ("image_url", "object_key")
 
 
@@ -37,6 +38,8 @@ class Line:
     options: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     consent: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+    """`asset_id` and `taken_at`, as far as the manifest has them."""
 
 
 def lines(source: Path, patterns: Sequence[str] = ()) -> Iterator[Line]:
@@ -107,7 +110,10 @@ def _manifest(file: Path) -> Iterator[Line]:
 
 
 def _line(file: Path, number: int, text: bytes) -> Line:
-    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?, "consent"?}`; a file lies beside or below it."""
+    """`{"custom_id", "file" | "image_url" | "object_key", "options"?, "fields"?, "consent"?, "asset_id"?, "taken_at"?}`.
+
+    A file lies beside or below the manifest.
+    """
     try:
         given = json.loads(text)
     except ValueError as error:
@@ -117,7 +123,8 @@ def _line(file: Path, number: int, text: bytes) -> Line:
     custom_id = given.get("custom_id", given.get("file"))
     if not isinstance(custom_id, str):
         raise SourceError(f"{file}, line {number}: needs a custom_id")
-    own = {name: given.get(name) or {} for name in ("options", "fields", "consent")}
+    own: dict[str, Any] = {name: given.get(name) or {} for name in ("options", "fields", "consent")}
+    own["about"] = {name: str(given[name]) for name in ABOUT if given.get(name) is not None}
     if "file" in given:
         try:
             path, home = (file.parent / str(given["file"])).resolve(), file.parent.resolve()

@@ -31,12 +31,15 @@ def submit(
     training: Annotated[
         bool | None, typer.Option("--training/--no-training", help="Whether they may be used for training.")
     ] = None,
+    asset: Annotated[str | None, typer.Option(help="What they show: their scores make a trend.")] = None,
+    taken: Annotated[str | None, typer.Option(help="When they were taken, as RFC 3339 writes it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Submit pictures, print one line for each; the exit code is the worst of all."""
     with output.exits(as_json), connect() as client:
-        wishes = {"options": dict(_option(text) for text in option or []), "training": training}
-        rows = [_submit(client, source, pipeline, wishes) for source in sources]
+        given: dict[str, Any] = {"pipeline": pipeline, "training": training, "asset_id": asset, "taken_at": taken}
+        given["options"] = dict(_option(text) for text in option or [])
+        rows = [_submit(client, source, given) for source in sources]
         if wait:
             rows = [_finish(client, row, timeout) for row in rows]
         for row in rows:
@@ -46,14 +49,14 @@ def submit(
     raise typer.Exit(max(int(_end(row)) for row in rows))
 
 
-def _submit(client: Client, source: str, pipeline: str, wishes: dict[str, Any]) -> dict[str, Any]:
+def _submit(client: Client, source: str, given: dict[str, Any]) -> dict[str, Any]:
     try:
         if source.startswith(("http://", "https://")):
-            scan = client.submit(url=source, pipeline=pipeline, **wishes)
+            scan = client.submit(url=source, **given)
         elif source.startswith("object:"):
-            scan = client.submit(object_key=source.removeprefix("object:"), pipeline=pipeline, **wishes)
+            scan = client.submit(object_key=source.removeprefix("object:"), **given)
         else:
-            scan = client.submit(Path(source), pipeline=pipeline, **wishes)
+            scan = client.submit(Path(source), **given)
     except ApiError as error:
         if output.of_refusal(error) is not Exit.NOT_ANSWERED:
             raise

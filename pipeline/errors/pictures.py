@@ -62,6 +62,14 @@ class DecoderCrash(InputError):
     """The picture crashes the decoder."""
 
 
+class NotRadiometric(InputError):
+    """The picture carries no temperatures that we can read."""
+
+
+class RadiometryUnreadable(InputError):
+    """The picture's temperatures are broken, or of a kind that we cannot read."""
+
+
 class InputMissing(OutsideError, retryable=True):
     """The picture is not in storage any more."""
 

@@ -92,7 +92,7 @@ def _decode(content: bytes, limits: ImageLimits, longest_side: int) -> Canonical
     # JPEG can be decoded at a half, quarter or eighth for less time and memory.
     image.draft(None, (int(longest_side * _REDUCING_GAP),) * 2)
     image.load()
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     profile = image.info.get("icc_profile")
     image = to_srgb(_bound(to_eight_bit(image), stored, longest_side), profile)
     if orientation in _UPRIGHT:
@@ -118,7 +118,7 @@ def _bound(image: Image.Image, stored: tuple[int, int], longest_side: int) -> Im
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """EXIF orientation, 1 when there is none that can be read: broken metadata is no reason to refuse a picture."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)

@@ -14,6 +14,8 @@ import json
 import socket
 import struct
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -75,21 +77,22 @@ class Decoder:
         the picture's fault.
         """
         limits = limits or self._settings.image_limits
-        check_bytes(len(content), limits)
-        request = pack_json(
-            {
-                "limits": dataclasses.asdict(limits),
-                "longest_side": longest_side,
-                "sha256": hashlib.sha256(content).hexdigest() if self._settings.fault_plan else "",
-            }
-        )
         side = min(longest_side, limits.max_side)
+        asked = {"limits": dataclasses.asdict(limits), "longest_side": longest_side}
+        return _decoded(self.answer(asked, content, 3 * side * side, limits), longest_side)
+
+    def answer(
+        self, asked: Mapping[str, Any], content: bytes, most: int, limits: ImageLimits | None = None
+    ) -> NDArray[np.uint8]:
+        """What a child says of a file, for ``told``: JSON and at most ``most`` bytes. Raises as ``decode`` does."""
+        check_bytes(len(content), limits or self._settings.image_limits)
+        sha256 = hashlib.sha256(content).hexdigest() if self._settings.fault_plan else ""
         # Not touched yet, and so not there yet: only what arrives takes memory.
-        room = np.empty(ANSWER.size + MAX_JSON + 3 * side * side + LastWord.LAYOUT.size, np.uint8)
-        answer, word = self._ask(request, content, room)
+        room = np.empty(ANSWER.size + MAX_JSON + most + LastWord.LAYOUT.size, np.uint8)
+        answer, word = self._ask(pack_json({**asked, "sha256": sha256}), content, room)
         self.peak_bytes = max(self.peak_bytes, word.peak_kib * 1024)
         _raise_for(word.verdict)
-        return _decoded(answer, longest_side)
+        return answer
 
     @property
     def server_starts(self) -> int:
@@ -151,22 +154,35 @@ def _raise_for(verdict: Verdict) -> None:
 
 def _decoded(answer: NDArray[np.uint8], longest_side: int) -> Decoded:
     """Read a child's answer, believing nothing of it."""
-    try:
-        (size,) = ANSWER.unpack(answer[: ANSWER.size].tobytes())
-        start = ANSWER.size + size
-        fields: dict[str, Any] = json.loads(answer[ANSWER.size : start].tobytes())
-        if "code" in fields:
-            raise _refusal(str(fields["code"]), str(fields["detail"]))
+    with doubting():
+        fields, pixels = told(answer)
         width, height, wide, high = (int(fields[f"{kind}{side}"]) for kind in ("", "original_") for side in _SIDES)
         if not (0 < width <= wide and 0 < height <= high and max(width, height) <= longest_side):
             raise ValueError(f"{width} x {height} from {wide} x {high}")
         if fields["format"] not in get_args(Format):
             raise ValueError("an unknown format")
-        pixels = answer[start:].reshape(height, width, 3)
+        pixels = pixels.reshape(height, width, 3)
         scale = max(width, height) / max(wide, high)
         return Decoded(pixels, fields["format"], wide, high, scale, bool(fields["orientation_applied"]))
+
+
+@contextmanager
+def doubting() -> Iterator[None]:
+    """What does not fit in a child's answer is a crash of it, whatever that breaks here."""
+    try:
+        yield
     except (struct.error, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DecoderCrash("the child's answer makes no sense") from error
+
+
+def told(answer: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    """A child's JSON and the bytes after it, to be read ``doubting``. Raises what it refuses with."""
+    (size,) = ANSWER.unpack(answer[: ANSWER.size].tobytes())
+    start = ANSWER.size + size
+    fields: dict[str, Any] = json.loads(answer[ANSWER.size : start].tobytes())
+    if "code" in fields:
+        raise _refusal(str(fields["code"]), str(fields["detail"]))
+    return fields, answer[start:]
 
 
 _SIDES = ("width", "height")
@@ -190,8 +206,12 @@ def _own() -> Decoder:
     return decoder
 
 
-def decode(content: bytes, limits: ImageLimits | None = None, longest_side: int = 2048) -> Decoded:
-    """``Decoder.decode`` by this process's own decoder, made from the settings at the first call."""
+def own() -> Decoder:
+    """This process's own decoder, made from the settings at the first call."""
     with _guard:
-        decoder = _own()
-    return decoder.decode(content, limits, longest_side)
+        return _own()
+
+
+def decode(content: bytes, limits: ImageLimits | None = None, longest_side: int = 2048) -> Decoded:
+    """``Decoder.decode`` by this process's own decoder."""
+    return own().decode(content, limits, longest_side)

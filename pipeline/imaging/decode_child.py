@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from pipeline import faults
 from pipeline.errors import ScanmillError
 from pipeline.imaging.canonical import canonicalise
+from pipeline.imaging.flir import read_plane
 from pipeline.imaging.sandbox import confine
 from pipeline.imaging.wire import ANSWER, MAX_FILE, MAX_JSON, REQUEST, pack_json, read_exactly
 from pipeline.sniff import ImageLimits
@@ -68,17 +69,21 @@ def _read_request(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
 
 
 def _answer(connection: socket.socket, request: dict[str, Any], content: bytes) -> None:
-    pixels = b""
+    data = b""
     try:
-        picture = canonicalise(content, ImageLimits(**request["limits"]), request["longest_side"])
-        pixels = picture.pixels
-        answer = {name: getattr(picture, name) for name in picture.__slots__ if name != "pixels"}
+        if request.get("plane"):
+            plane = read_plane(content)
+            data, answer = plane.counts, {name: getattr(plane, name) for name in plane.__slots__ if name != "counts"}
+        else:
+            picture = canonicalise(content, ImageLimits(**request["limits"]), request["longest_side"])
+            data = picture.pixels
+            answer = {name: getattr(picture, name) for name in picture.__slots__ if name != "pixels"}
     except ScanmillError as error:
         # Pillow quotes what it found in the file; escaped and short, it can do no harm in a log.
         answer = {"code": error.code, "detail": ascii(str(error))[:300]}
     text = pack_json(answer)
     connection.sendall(ANSWER.pack(len(text)) + text)
-    connection.sendall(pixels)
+    connection.sendall(data)
 
 
 def rehearse() -> None:

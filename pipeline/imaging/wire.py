@@ -3,7 +3,7 @@
 ::
 
     client → child    length of JSON, length of file, JSON, file
-    child → client    length of JSON, JSON, pixels (RGB, row by row)
+    child → client    length of JSON, JSON, pixels (RGB, row by row), or a sensor's counts where ``plane`` was asked for
     server → client   the last word, written when the child is dead
 
 An answer counts only if the last word says that its child ended well, so half an answer cannot pass for one.

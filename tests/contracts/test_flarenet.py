@@ -6,12 +6,16 @@ What is odd in the pictures, and where, is known: they are made up (``tests/ther
 from __future__ import annotations
 
 import io
+import os
 import runpy
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
 import jsonschema
 import numpy as np
@@ -25,7 +29,7 @@ from api.schemas import SCHEMAS
 from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from pipeline.compare import iou
 from pipeline.contracts import System
-from tests import thermal_pack
+from tests import flir_files, thermal_pack
 from tests.contracts import samples
 from tests.contracts.kennel import Kennel, open_kennel
 from tests.servers.receiver import receiving
@@ -183,6 +187,63 @@ def test_pictures_can_be_left_out(substation: Kennel) -> None:
     told = detected(substation, 30, hot=True, return_visualizations=False)
     assert set(told["visualizations"].values()) == {None}
     assert told["status"] == "succeeded" and told["bounding_boxes"]
+
+
+# ---------------------------------------------------------------------------------------- temperatures, and their trend
+def radiometric(number: int, *, hot: bool = False) -> bytes:
+    """The made-up picture with a plane of a fourth of its size: the palette's darkest is 20 °C, its brightest 120."""
+    pixels = thermogram(UNSEEN + number, hot=hot).pixels
+    scene = 20 + cv2.resize(pixels.astype(np.float32).sum(axis=2) / 7.65, (80, 60), interpolation=cv2.INTER_AREA)
+    return flir_files.radiometric(scene, pixels)
+
+
+def test_a_camera_s_temperatures_are_told_and_drawn(substation: Kennel) -> None:
+    told = shaped(substation.ask(DETECT, radiometric(80, hot=True)))
+    warm, [box] = told["temperatures"], told["bounding_boxes"]
+    assert told["classification"] == "Faulty" and told["temperatures_code"] is None and warm["aligned"]
+    assert 20 < warm["min"] < warm["mean"] < warm["max"] <= 120.1 and warm["boxes"][0]["max"] == warm["max"]
+    assert box["x"] < warm["hottest"]["x"] < box["x"] + box["width"]
+    assert (warm["emissivity"], warm["emissivity_from"]) == (0.95, "camera")
+    plain = detected(substation, 80, hot=True)
+    assert plain["temperatures"] is None and plain["temperatures_code"] == "NOT_RADIOMETRIC"
+    assert plain["anomaly_score"] == pytest.approx(told["anomaly_score"], abs=0.02), "the colours are what is compared"
+    wide, usual = (
+        Image.open(io.BytesIO(httpx.get(each["visualizations"]["overlay_url"]).content)).width for each in (told, plain)
+    )
+    assert wide - usual == usual - 640, "a bar in °C"
+
+
+def test_another_emissivity_is_measured_anew_and_nothing_else_is(substation: Kennel) -> None:
+    content = radiometric(81)
+    camera, asked = (shaped(substation.ask(DETECT, content, **each)) for each in ({}, {"emissivity": 0.5}))
+    assert asked["temperatures"]["emissivity"] == 0.5 and asked["temperatures"]["emissivity_from"] == "request"
+    assert asked["temperatures"]["max"] > camera["temperatures"]["max"] + 10
+    scan = substation.scan(asked)
+    assert scan["options"] == {"emissivity": 0.5}
+    reused = {stage["name"]: stage["reused"] for stage in scan["stages"]}
+    assert reused["detect_anomalies"] and not reused["measure_temperatures"]
+    refused = substation.ask(DETECT, content, emissivity=1.2)
+    assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_FIELD")
+
+
+def test_an_asset_s_scores_become_a_history_and_a_page(substation: Kennel, tmp_path: Path) -> None:
+    """By the command of docs/thermal.md, which fetches the pictures into its page."""
+    for day, hot in enumerate((False, False, True), 1):
+        about = {"asset_id": "T-17", "taken_at": f"2026-03-0{day}T12:00:00Z"}
+        answer = substation.http.post(DETECT, files={"file": ("t.jpg", radiometric(90 + day, hot=hot))}, data=about)
+        assert answer.json()["status"] == "succeeded"
+    told = substation.http.get("/v1/assets/T-17/trend").json()
+    assert [point["classification"] for point in told["points"]][-1] == "Faulty"
+    assert told["first_crossing"]["at"].startswith("2026-03-03") and len(told["segments"]) == 1
+    assert all(20 < point["max_c"] < 121 for point in told["points"])
+    settings = {**os.environ, "SCANMILL_API_URL": substation.stack.url, "SCANMILL_API_KEY": substation.key}
+    command = [sys.executable, "-m", "cli", "trend", "T-17", "--html", str(tmp_path / "t17.html")]
+    shown = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
+    assert "2026-03-03 12:00" in shown.stderr and "Faulty" in shown.stderr
+    page = (tmp_path / "t17.html").read_text()
+    assert page.count("data:image/webp") == 3 and page.count("<circle") == 6
+    table = subprocess.run([*command[:-2], "--csv"], env=settings, capture_output=True, text=True, check=True).stdout
+    assert len(table.splitlines()) == 4 and table.splitlines()[3].split(",")[6] == "Faulty"
 
 
 # ------------------------------------------------------------------------------------------------------- the calls

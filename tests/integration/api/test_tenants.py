@@ -35,15 +35,17 @@ from tests.integration.api.pictures import jpeg
 pytest_plugins = ("tests.integration.api.fixtures",)
 
 MISSING = "01234567-89ab-7def-8123-456789abcdef"
+ASSET = "T-17"
 
 
 def foreign_scan(api: Api) -> dict[str, str]:
     """Ids that belong to tenant b, whose scan has ended with an artifact."""
-    scan_id = api.scan("b")
+    scan_id = api.scan("b", asset_id=ASSET)
     api.work()
     return {
         "scan_id": scan_id,
         "name": "preview",
+        "asset_id": ASSET,
         "key_id": api.tokens["b"].split("_")[1],
         "training_id": foreign_training(api),
         "batch_id": foreign_batch(api),
@@ -163,6 +165,15 @@ def analyses_its_own(api: Api, method: str, path: str, mine: str) -> None:
         for system in ("skin_hair", "thermal"):
             pipelines.publish(connection, {**SPECIFICATION, "system": system})
     makes_its_own(api, method, path, mine)
+
+
+def is_no_asset_of_mine(api: Api, method: str, path: str, mine: str) -> None:
+    """Another's asset is none, also where its owner sees a history."""
+    with api.here.database.begin() as connection:
+        pipelines.publish(connection, {**SPECIFICATION, "system": "thermal"})
+    api.submit("b", asset_id=ASSET, pipeline="thermal")
+    assert len(api.call(method, path, "b").json["points"]) == 1
+    is_not_found(api, method, path, mine)
 
 
 def announces_its_own(api: Api, method: str, path: str, mine: str) -> None:
@@ -304,6 +315,8 @@ def is_in_no_bucket_of_mine(api: Api, method: str, path: str, mine: str) -> None
 CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("POST", "/v1/scans"): makes_its_own,
     ("GET", "/v1/scans"): sees_nothing,
+    ("GET", "/v1/assets"): sees_nothing,
+    ("GET", "/v1/assets/<asset_id>/trend"): is_no_asset_of_mine,
     ("GET", "/v1/scans/<scan_id>"): is_not_found,
     ("GET", "/v1/scans/<scan_id>/events"): is_not_found,
     ("GET", "/v1/scans/<scan_id>/artifacts/<name>"): is_not_found,
@@ -436,7 +449,7 @@ def test_nothing_of_another_tenant_is_there(api: Api, case: tuple[str, str]) -> 
 
 
 NOBODYS = {
-    **dict.fromkeys(("scan_id", "training_id", "batch_id", "webhook_id", "alert_id"), MISSING),
+    **dict.fromkeys(("scan_id", "asset_id", "training_id", "batch_id", "webhook_id", "alert_id"), MISSING),
     "key_id": "abc123",
 }
 KEYED = [operation for operation in OPERATIONS if operation.scope]

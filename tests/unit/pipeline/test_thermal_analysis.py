@@ -44,6 +44,23 @@ def test_boxes_have_the_seed_s_fields() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("left", "stage", "told", "code"),
+    [
+        ({"temperatures": {"code": None, "max": 61.2}}, {}, {"max": 61.2}, None),
+        ({"temperatures": {"code": "NOT_RADIOMETRIC"}}, {}, None, "NOT_RADIOMETRIC"),
+        ({"temperatures": None}, {"code": "DECODER_UNAVAILABLE"}, None, "DECODER_UNAVAILABLE"),
+        ({}, None, None, None),
+    ],
+    ids=["measured", "none there", "step failed", "older report"],
+)
+def test_temperatures_or_why_there_are_none(left: Any, stage: Any, told: Any, code: str | None) -> None:
+    old = report()
+    stages = old["stages"] if stage is None else {**old["stages"], "measure_temperatures": stage}
+    found = analysis({**old, **left, "stages": stages})
+    assert (found["temperatures"], found["temperatures_code"]) == (told, code)
+
+
 @pytest.mark.row("S4.14")
 def test_counts_add_up_to_every_picture() -> None:
     classes = ["Normal", "Faulty", "Faulty", "Potential", "Overloway", None, None, None]

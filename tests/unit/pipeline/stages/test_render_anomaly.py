@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.imaging.marks import TONES
+from pipeline.stage import File, Need, StageOutput
 from pipeline.stages.render_anomaly import RenderAnomaly
-from tests.unit.pipeline.items import canonical, item, need, run
+from tests.unit.pipeline.items import SKIPPED, answered, canonical, item, need, run
 
 BOX = {"x": 160.0, "y": 60.0, "width": 80.0, "height": 60.0, "confidence": 0.97, "type": "Critical"}
 TANK = (200, 40, 90)
 
 
-def drawn(*, odd: bool = True, size: tuple[int, int] = (240, 320)) -> dict[str, Any]:
+def drawn(*, odd: bool = True, size: tuple[int, int] = (240, 320), warm: Need | None = None) -> dict[str, Any]:
     height, width = size
     picture = np.full((height, width, 3), TANK, np.uint8)
     heat, mask = np.full((224, 224), 10, np.uint8), np.zeros((224, 224), np.uint8)
@@ -23,7 +25,8 @@ def drawn(*, odd: bool = True, size: tuple[int, int] = (240, 320)) -> dict[str, 
         heat[56:112, 112:168] = 255
         mask[56:112, 112:168] = 255
     found = need({"boxes": [BOX] if odd else [], "map": {"shown_to": 3.0}}, anomaly_map=heat, anomaly_mask=mask)
-    [output] = run(RenderAnomaly(), [item(decode_image=canonical(picture), detect_anomalies=found)])
+    needs = {"decode_image": canonical(picture), "detect_anomalies": found}
+    [output] = run(RenderAnomaly(), [item(**needs, **({} if warm is None else {"measure_temperatures": warm}))])
     assert output.artifacts.keys() == {"mask", "overlay", "filtered", "bounded"}
     return {name: part.pixels for name, part in output.artifacts.items()}
 
@@ -80,3 +83,47 @@ def test_boxes_are_drawn_where_they_are() -> None:
 def test_a_large_picture_is_not_enlarged() -> None:
     assert drawn(size=(900, 1200))["overlay"].shape[0] == 900
     assert drawn(size=(900, 1200))["bounded"].shape == (900, 1200, 3)
+
+
+def warmth(plane: Any, *, odd: bool = False) -> Need:
+    file = io.BytesIO()
+    np.save(file, np.asarray(plane, np.float32))
+    files = {"celsius": File(file.getvalue(), "application/octet-stream")}
+    boxes = [{"max": 61.24, "mean": 40.0}] if odd else []
+    return answered(StageOutput({"code": None, "aligned": True, "boxes": boxes}, files))
+
+
+SCENE = np.tile(np.linspace(10, 50, 80), (60, 1))
+
+
+def test_with_temperatures_the_greys_are_those_and_have_a_bar_of_their_own() -> None:
+    plain, shown = drawn(odd=False)["overlay"], drawn(odd=False, warm=warmth(SCENE))["overlay"]
+    assert shown.shape[1] - plain.shape[1] == plain.shape[1] - 640, "two bars"
+    row = shown[100, :640].astype(int)
+    assert (np.ptp(row, axis=1) <= 3).all() and row[5].max() < 15 and row[-40].min() > 225
+    assert (np.diff(row[:, 0]) >= -3).all()
+    bar = shown[60:440, plain.shape[1] + 30].astype(int)
+    assert (bar.max(axis=1) - bar.min(axis=1)).max() <= 3 and bar[0].min() > 240 and bar[-1].max() < 15
+    text = shown[:, plain.shape[1] + 60 :].astype(int).sum(axis=2) < 300
+    assert text.sum() > 150, "numbers"
+
+
+def test_the_hottest_place_is_marked_and_boxes_tell_their_degrees() -> None:
+    here, there = np.full((2, 60, 80), 20.0)
+    here[45, 20], there[10, 60] = 90, 90
+    one, other = (drawn(odd=False, warm=warmth(each))["overlay"][:, :640].astype(int) for each in (here, there))
+    changed = np.abs(one - other).sum(axis=2) > 200
+    assert changed[345:385, 145:300].any() and changed[65:105, 465:620].any()
+    assert not changed[120:330].any() and not changed[400:].any()
+    boxes = drawn()["bounded"], drawn(warm=warmth(SCENE, odd=True))["bounded"]
+    assert (boxes[0] != boxes[1]).any(axis=2)[:150].any()
+
+
+def test_without_temperatures_all_is_as_it_was() -> None:
+    for warm in (SKIPPED, need({"code": "NOT_RADIOMETRIC"}), need({"code": None, "aligned": False, "boxes": None})):
+        assert all((drawn(warm=warm)[name] == picture).all() for name, picture in drawn().items())
+
+
+@pytest.mark.parametrize("scene", [SCENE * 0 + 20, np.where(SCENE > 30, np.nan, SCENE), SCENE * 20, SCENE / 40 - 3])
+def test_a_plane_of_any_kind_can_be_drawn(scene: Any) -> None:
+    assert drawn(warm=warmth(scene, odd=True))["overlay"].shape[0] == 480
