@@ -23,24 +23,29 @@ def memory(size: int = 12) -> Memory:
     return Memory.of(patches(200), size, 3)
 
 
-def test_a_coreset_is_seeded_without_repeats_and_reaches_what_is_far() -> None:
+def test_a_coreset_is_without_repeats_and_reaches_what_is_far() -> None:
     given = np.concatenate([patches(300) * 0.01, [[50] * 5, [-50] * 5]]).astype(np.float32)
-    chosen = patchcore.coreset(given, 4, np.random.default_rng(1))
-    assert chosen == patchcore.coreset(given, 4, np.random.default_rng(1))
+    chosen = patchcore.coreset(given, 4, 1)
     assert len(set(chosen)) == 4
     assert {300, 301} <= set(chosen)
 
 
 def test_a_coreset_is_the_greedy_one() -> None:
     given = patches(80)
-    chosen = patchcore.coreset(given, 10, np.random.default_rng(2))
+    chosen = patchcore.coreset(given, 10, 2)
     for number in range(1, 10):
         away = np.linalg.norm(given[:, None] - given[chosen[:number]][None], axis=2).min(axis=1)
         assert away[chosen[number]] == pytest.approx(away.max(), rel=1e-4)
 
 
+def test_a_memory_is_the_same_again_and_another_with_another_seed() -> None:
+    wide = patches(300, channels=patchcore.PROJECTED + 8)
+    one, again, other = (Memory.of(wide, 20, seed).bank for seed in (3, 3, 4))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
 def test_a_coreset_never_has_more_than_there_is() -> None:
-    assert sorted(patchcore.coreset(patches(6), 50, np.random.default_rng(0))) == list(range(6))
+    assert sorted(patchcore.coreset(patches(6), 50, 0)) == list(range(6))
 
 
 def test_distances_are_those_of_loops() -> None:
