@@ -11,7 +11,7 @@ from db import batch_plan
 
 
 def reprocess_plan(
-    here: Services, tenant_id: UUID, batch_id: UUID, options: Mapping[str, bool]
+    here: Services, tenant_id: UUID, batch_id: UUID, options: Mapping[str, bool | str]
 ) -> dict[str, Any] | None:
     """The plan; None for an unknown batch. Raises Overloaded while too many long answers are being made."""
     with here.streams:

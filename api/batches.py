@@ -13,20 +13,21 @@ from flask import Response, jsonify, request, url_for
 from api.auth import principal
 from api.batch_planning import reprocess_plan
 from api.batch_sources import check_since, read_source
-from api.fields import moment_of, number_of, object_in, only_known, switches_of, system_of, text_of
+from api.fields import moment_of, number_of, object_in, only_known, options_of, system_of, text_of
 from api.ids import uuid_of
 from api.json_body import read_object
+from api.options import check_options, known_options
 from api.problems import invalid
 from api.replies import address
 from api.services import Services, services
 from api.submission import idempotency_key
 from api.upload import Upload, read_form
-from db import batch_again, batch_ends, batch_views, batches, pipelines
+from db import batch_again, batch_ends, batch_views, batches
 from db.batch_views import Which
 from db.batches import NewBatch, NewItem
 from db.session import Connection
 from pipeline.contracts import InputKind, ScanStatus
-from pipeline.errors import InputError, ModelUnavailable, NotFound, ScanmillError
+from pipeline.errors import InputError, NotFound, ScanmillError
 from pipeline.sniff import MEDIA_TYPES, sniff
 from storage.fetch import check_url
 from storage.keys import artifact_key, object_key
@@ -59,12 +60,12 @@ def open_batch() -> Response:
         name=_name(body),
         priority=number_of(body.get("priority", 0), "priority", *PRIORITIES),
         failure_budget=None if budget is None else number_of(budget, "failure_budget", 0, MOST_FAILURES),
-        options=switches_of(body.get("options", {})),
+        options=options_of(body.get("options", {})),
         source=source,
         idempotency_key=idempotency_key(),
     )
     with here.database.begin() as connection:
-        _check_switches(connection, new.system, new.options)
+        check_options(connection, new.system, new.options)
         check_since(connection, tenant, source)
         batch_id, created = batches.create(connection, new)
         return _shown(connection, batch_id, 201 if created else 200)
@@ -144,7 +145,7 @@ def _line(given: Mapping[str, Any], field: str) -> NewItem:
     fields = given.get("fields")
     if fields is not None and not isinstance(fields, dict):
         raise invalid("fields", "must be an object")
-    options = None if given.get("options") is None else switches_of(given["options"])
+    options = None if given.get("options") is None else options_of(given["options"])
     return NewItem(custom_id=text_of(given.get("custom_id"), field, LONGEST_ID), options=options, fields=fields)
 
 
@@ -195,9 +196,9 @@ def retry_batch(batch_id: str) -> Response:
     body = read_object(request)
     only_known(body, _SELECTOR | {"options", "before"})
     asked_for = moment_of(body["before"], "before") if "before" in body else None
-    which, options = selector(body), switches_of(body.get("options", {}))
+    which, options = selector(body), options_of(body.get("options", {}))
     with here.database.begin() as connection:
-        _known_switches(_found(batches.switches(connection, tenant, wanted)), options)
+        known_options(_found(batches.options(connection, tenant, wanted)), options)
         before = batch_again.not_later_than_now(connection, asked_for)
     until, total, page = time.monotonic() + RETRY_S, 0, batch_again.PAGE
     while page == batch_again.PAGE and time.monotonic() < until:
@@ -216,12 +217,12 @@ def reprocess_batch(batch_id: str) -> Response:
     wanted, tenant = uuid_of(batch_id), principal().tenant_id
     body = read_object(request)
     only_known(body, frozenset({"name", "options", "dry_run"}))
-    options, key = switches_of(body.get("options", {})), idempotency_key()
+    options, key = options_of(body.get("options", {})), idempotency_key()
     if not isinstance(dry_run := body.get("dry_run", False), bool):
         raise invalid("dry_run", "must be true or false")
     with services().database.begin() as connection:
         known = _found(batch_views.get(connection, tenant, wanted))
-        _check_switches(connection, known["system"], options)
+        check_options(connection, known["system"], options)
     if dry_run:
         return jsonify(_found(reprocess_plan(services(), tenant, wanted, options)))
     with services().database.begin() as connection:
@@ -265,20 +266,8 @@ def _name(body: Mapping[str, Any]) -> str | None:
     return text_of(body["name"], "name", LONGEST_NAME) if body.get("name") is not None else None
 
 
-def _check_switches(connection: Connection, system: str, options: Mapping[str, bool]) -> None:
-    """Refuse a switch that the system's current pipeline does not have."""
-    pipeline = pipelines.current(connection, system)
-    if pipeline is None:
-        raise ModelUnavailable(f"no pipeline is published for {system}")
-    _known_switches(pipeline.options, options)
-
-
-def _known_switches(known: frozenset[str], options: Mapping[str, bool]) -> None:
-    for name in sorted(options.keys() - known):
-        raise invalid(f"options.{name}", "this pipeline has no such switch")
-
-
 def _check_items(connection: Connection, tenant_id: UUID, batch_id: UUID, items: list[NewItem]) -> None:
-    options = {name: True for item in items for name in item.options or {}}
-    if options:
-        _known_switches(_found(batches.switches(connection, tenant_id, batch_id)), options)
+    if any(item.options for item in items):
+        known = _found(batches.options(connection, tenant_id, batch_id))
+        for item in items:
+            known_options(known, item.options or {})

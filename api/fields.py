@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from pipeline.contracts import Lane, System
 from pipeline.errors import InvalidJson
 
 _SWITCHES = {True: True, False: False, "true": True, "false": False}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LANES = {lane.name.lower(): lane for lane in Lane}
 MOST_ITEMS = 200
 """On a page."""
@@ -50,13 +52,20 @@ def object_in(text: str, field: str) -> dict[str, Any]:
         raise invalid(field, "must be a JSON object") from None
 
 
-def switches_of(value: object, field: str = "options") -> dict[str, bool]:
-    """An object of switches."""
+def options_of(value: object, field: str = "options") -> dict[str, bool | str]:
+    """An object of switches and of choices, which are names; whether a pipeline has them is asked later."""
     if not isinstance(value, dict):
         raise invalid(field, "must be an object of switches")
-    for name, switch in value.items():
-        if not isinstance(switch, bool):
-            raise invalid(f"{field}.{name}", "must be true or false")
+    for name, given in value.items():
+        if not isinstance(given, bool):
+            choice_of(given, f"{field}.{name}", "must be true or false, or a name")
+    return value
+
+
+def choice_of(value: object, field: str, reason: str = "must be a name: small letters, digits and _") -> str:
+    """A name of at most forty small letters, digits and underscores."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise invalid(field, reason)
     return value
 
 

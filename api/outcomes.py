@@ -33,7 +33,7 @@ def ask(
     system: System,
     read: Callable[[], Sent],
     answer: Callable[[Scan, Sent], Response],
-    options: Callable[[Sent], Mapping[str, bool]] = lambda _: {},
+    options: Callable[[Sent], Mapping[str, bool | str]] = lambda _: {},
 ) -> Response:
     """Submit what ``read`` reads, wait as long as the caller and we allow, and ``answer`` with the scan as it is then."""
     here = services()
@@ -41,6 +41,7 @@ def ask(
     with scans.holding(here, wait):
         sent = read()
         wanted = submission(principal().tenant_id, sent, system=system, options=options(sent))
+        scans.offered(here, wanted)
         taken = scans.take(here, wanted, wait)
     response = answer(taken.body, sent)
     if not taken.created:

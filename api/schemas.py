@@ -38,7 +38,11 @@ COUNT: Json = {"type": "integer", "minimum": 0}
 SHA256: Json = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 STATUS: Json = {"type": "string", "enum": [str(status) for status in ScanStatus]}
 SYSTEM: Json = {"type": "string", "enum": [str(system) for system in System]}
-SWITCHES: Json = {"type": "object", "additionalProperties": {"type": "boolean"}}
+SWITCHES: Json = {
+    "type": "object",
+    "additionalProperties": {"type": ["boolean", "string"]},
+    "description": "switches by name; asset_type of thermal is a name",
+}
 PRIORITY: Json = {"type": "string", "enum": [lane.name.lower() for lane in Lane], "default": "interactive"}
 
 ARTIFACT = shape({"name": TEXT, "sha256": SHA256, "size": COUNT, "media_type": TEXT, "expired": {"type": "boolean"}})

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flask import request
 
-from api.fields import lane_of, object_in, only_known, switches_of, system_of, text_of
+from api.fields import lane_of, object_in, only_known, options_of, system_of, text_of
 from api.json_body import read_object
 from api.problems import invalid
 from api.services import COLLECTED, services
@@ -36,7 +36,7 @@ class Submission:
 
     system: System
     lane: Lane
-    options: Mapping[str, bool]
+    options: Mapping[str, bool | str]
     kind: InputKind
     ref: str
     sha256: str | None = None
@@ -71,7 +71,7 @@ def read_submission(tenant_id: UUID) -> Submission:
         sent,
         system=system_of(fields.get("pipeline")),
         lane=lane_of(fields.get("priority")),
-        options=switches_of(options),
+        options=options_of(options),
     )
 
 
@@ -124,7 +124,7 @@ def preferred_wait(unsaid: int = 0) -> int:
 
 
 def submission(
-    tenant_id: UUID, sent: Sent, *, system: System, lane: Lane = Lane.INTERACTIVE, options: Mapping[str, bool]
+    tenant_id: UUID, sent: Sent, *, system: System, lane: Lane = Lane.INTERACTIVE, options: Mapping[str, bool | str]
 ) -> Submission:
     """What was sent, as a submission; the header of an upload and the text of an address are looked at here."""
     if sent.upload is not None:
@@ -137,7 +137,9 @@ def submission(
     return Submission(system=system, lane=lane, options=options, kind=InputKind.OBJECT, ref=ref)
 
 
-def _of_upload(tenant_id: UUID, upload: Upload, system: System, lane: Lane, options: Mapping[str, bool]) -> Submission:
+def _of_upload(
+    tenant_id: UUID, upload: Upload, system: System, lane: Lane, options: Mapping[str, bool | str]
+) -> Submission:
     header = sniff(upload.content, len(upload.content), services().limits)
     return Submission(
         system=system,

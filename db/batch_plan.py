@@ -40,7 +40,7 @@ class Plan:
     refused: int = 0
     missing: int = 0
     switched: Counter[str] = field(default_factory=Counter)
-    """Switch → lines for which it is turned."""
+    """Option → lines for which it changes."""
     _place: int = 0
 
     def look(self, connection: sa.Connection) -> bool:
@@ -64,7 +64,7 @@ class Plan:
         return len(found) == PAGE
 
     def _turn(self, old: Mapping[str, Any]) -> None:
-        self.switched.update(name for name, on in self.options.items() if old.get(name, True) is not on)
+        self.switched.update(name for name, on in self.options.items() if old.get(name, True) != on)
 
     def told(self, connection: sa.Connection) -> dict[str, Any]:
         """The plan as clients see it; counts are whole numbers, seconds those of one worker."""
@@ -106,7 +106,8 @@ class Plan:
     def _changed(self) -> dict[str, list[str]]:
         old = {spec.name: spec for spec in self.before}
         return {
-            spec.name: _differences(old.get(spec.name), spec) + (["option"] if self.switched[spec.switch or ""] else [])
+            spec.name: _differences(old.get(spec.name), spec)
+            + (["option"] if self.switched[spec.switch or ""] or self.switched[spec.option or ""] else [])
             for spec in self.foresight.stages
         }
 

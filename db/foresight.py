@@ -38,7 +38,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Line:
-    """A scan as it would be made: what the first stage reads, and its switches."""
+    """A scan as it would be made: what the first stage reads, and its options."""
 
     n: int
     input_sha256: str | None
@@ -136,4 +136,4 @@ def _stopped(spec: StageSpec, line: Line) -> Ending | None:
 
 
 def _work(spec: StageSpec, line: Line) -> str:
-    return fingerprint(spec, line.input_sha256, line.digests.__getitem__)
+    return fingerprint(spec, line.input_sha256, line.options, line.digests.__getitem__)

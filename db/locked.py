@@ -55,6 +55,7 @@ class LockedScan:
     code: str | None
     event_seq: int
     input_sha256: str | None
+    options: Mapping[str, Any]
     runs: dict[str, LockedRun] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     status_was: ScanStatus | None = None
@@ -84,7 +85,7 @@ def lock_scans(connection: sa.Connection, scan_ids: Iterable[UUID]) -> dict[UUID
     """Lock scans in id order: every transition of a scan happens under this lock."""
     found = rows(
         connection,
-        """SELECT id, tenant_id, batch_id, pipeline_id, lane, status, code, event_seq, input_sha256
+        """SELECT id, tenant_id, batch_id, pipeline_id, lane, status, code, event_seq, input_sha256, options
            FROM scan WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE""",
         ids=sorted({str(scan_id) for scan_id in scan_ids}),
     )
@@ -99,6 +100,7 @@ def lock_scans(connection: sa.Connection, scan_ids: Iterable[UUID]) -> dict[UUID
             r.code,
             r.event_seq,
             r.input_sha256,
+            r.options,
         )
         for r in found
     }

@@ -74,17 +74,21 @@ def _advance(connection: sa.Connection, scans: Mapping[UUID, LockedScan]) -> boo
     return _reuse(connection, fresh)
 
 
-def fingerprint(spec: StageSpec, input_sha256: str | None, answer: Callable[[str], str]) -> str:
+def fingerprint(
+    spec: StageSpec, input_sha256: str | None, options: Mapping[str, Any], answer: Callable[[str], str]
+) -> str:
     """The work of a run: empty, and so never reused, for a source whose bytes are not known and for who wants it new.
 
-    ``answer``: name of a stage that it waits for → digest of what that one answered.
+    ``options``: the scan's. ``answer``: name of a stage that it waits for → digest of what that one answered.
     """
     if spec.reuse_for_s == 0:
         return ""
+    chosen = options.get(spec.option) if spec.option else None
+    basis = spec.basis if chosen is None else [spec.basis, chosen]
     if not spec.waits_for_others:
-        return sha256_of([spec.basis, input_sha256]) if input_sha256 else ""
+        return sha256_of([basis, input_sha256]) if input_sha256 else ""
     names = sorted({*spec.needs, *spec.optional})
-    return sha256_of([spec.basis, [[name, answer(name)] for name in names]])
+    return sha256_of([basis, [[name, answer(name)] for name in names]])
 
 
 def no_answer(ending: Ending) -> str:
@@ -94,7 +98,10 @@ def no_answer(ending: Ending) -> str:
 
 def _fingerprint(scan: LockedScan, each: LockedRun) -> str:
     return fingerprint(
-        each.spec, scan.input_sha256, lambda name: scan.runs[name].digest or no_answer(scan.runs[name].ending)
+        each.spec,
+        scan.input_sha256,
+        scan.options,
+        lambda name: scan.runs[name].digest or no_answer(scan.runs[name].ending),
     )
 
 

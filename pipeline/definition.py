@@ -35,8 +35,9 @@ class Pipeline:
 
     @property
     def options(self) -> frozenset[str]:
-        """Names of the switches a scan may set."""
-        return frozenset(stage.switch for stage in self.stages if stage.switch)
+        """Names of the switches and choices a scan may set."""
+        named = (name for stage in self.stages for name in (stage.switch, getattr(stage, "option", None)))
+        return frozenset(name for name in named if name)
 
     @property
     def models(self) -> frozenset[str]:

@@ -55,7 +55,7 @@ def projected(patches: Floats, rng: np.random.Generator) -> Floats:
     if patches.shape[1] <= PROJECTED:
         return patches
     directions = rng.standard_normal((patches.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
-    return (patches @ directions).astype(np.float32)
+    return np.asarray(patches @ directions, np.float32)
 
 
 def coreset(patches: Floats, size: int, first: int) -> list[int]:

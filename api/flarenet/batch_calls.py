@@ -15,6 +15,7 @@ from api.batches import stored
 from api.fields import only_known
 from api.flarenet.calls import FIELDS, judged, threshold_asked, told, wishes
 from api.ids import uuid_of
+from api.options import check_options
 from api.outcomes import error_of
 from api.problems import invalid
 from api.replies import address
@@ -53,6 +54,7 @@ def batch_detect() -> Response:
         idempotency_key=idempotency_key(),
     )
     with here.database.begin() as connection:
+        check_options(connection, new.system, new.options)
         batch_id, created = batches.create(connection, new)
         if created:
             batches.append(connection, tenant, batch_id, items)

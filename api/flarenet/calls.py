@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Response, jsonify, request, url_for
 
 from api.auth import principal
-from api.fields import asked, share_of, switch_of
+from api.fields import asked, choice_of, share_of, switch_of
 from api.links import signed_link
 from api.outcomes import Scan, answered, ask, scan_of
 from api.services import services
@@ -17,10 +17,10 @@ from db import model_promotions, model_versions
 from pipeline.contracts import ScanStatus, System
 from pipeline.errors import ModelUnavailable
 from pipeline.sniff import MEDIA_TYPES
-from pipeline.thermal_analysis import MODEL, analysis
+from pipeline.thermal_analysis import MODEL, TYPE, analysis
 
 SWITCH: Final = "return_visualizations"
-FIELDS: Final = frozenset({"threshold", SWITCH})
+FIELDS: Final = frozenset({"threshold", SWITCH, TYPE})
 PICTURES: Final = ("mask", "overlay", "filtered", "bounded")
 Json = dict[str, Any]
 
@@ -42,12 +42,17 @@ def anomaly_result(scan_id: str) -> Response:
 
 
 def model_info() -> Response:
-    """The version that new scans get: what it is made of and what was measured of it. MODEL_UNAVAILABLE without one."""
+    """The version that new scans get: what it is made of and what was measured of it. MODEL_UNAVAILABLE without one.
+
+    ``asset_type`` asks for that type's own memory.
+    """
+    asked({TYPE})
+    name = f"{MODEL}_{choice_of(request.args[TYPE], TYPE)}" if TYPE in request.args else MODEL
     with services().database.begin() as connection:
-        digest = model_promotions.current(connection).get(MODEL)
-        version = model_versions.find(connection, MODEL, digest) if digest else None
+        digest = model_promotions.current(connection).get(name)
+        version = model_versions.find(connection, name, digest) if digest else None
     if version is None:
-        raise ModelUnavailable(f"no pack here has {MODEL}")
+        raise ModelUnavailable(f"no pack here has {name}")
     entry = version.entry
     return jsonify(
         {
@@ -66,11 +71,12 @@ def model_info() -> Response:
     )
 
 
-def wishes(fields: Mapping[str, Any]) -> tuple[float | None, dict[str, bool]]:
+def wishes(fields: Mapping[str, Any]) -> tuple[float | None, dict[str, bool | str]]:
     """The threshold of a request, None if it has none, and the scan's options."""
     threshold = share_of(fields["threshold"], "threshold") if "threshold" in fields else None
     shown = switch_of(fields.get(SWITCH, True), SWITCH)
-    return threshold, {} if shown else {SWITCH: False}
+    kind = {TYPE: choice_of(fields[TYPE], TYPE)} if TYPE in fields else {}
+    return threshold, {**kind, **({} if shown else {SWITCH: False})}
 
 
 def threshold_asked() -> float | None:

@@ -30,14 +30,14 @@ def group() -> None:
     """Scan many pictures; every verb works on the service, so it goes on when this machine does not."""
 
 
-def switches(options: list[str] | None) -> dict[str, bool]:
-    """NAME=true and NAME=false as switches."""
-    found = {}
+def switches(options: list[str] | None) -> dict[str, bool | str]:
+    """NAME=true and NAME=false as switches, NAME=TEXT as a choice."""
+    found: dict[str, bool | str] = {}
     for text in options or []:
         name, _, value = text.partition("=")
-        if value not in ("true", "false"):
-            raise typer.BadParameter(f"{text!r} is not NAME=true or NAME=false", param_hint="--option")
-        found[name] = value == "true"
+        if not value:
+            raise typer.BadParameter(f"{text!r} is not NAME=true, NAME=false or NAME=TEXT", param_hint="--option")
+        found[name] = {"true": True, "false": False}.get(value, value)
     return found
 
 
