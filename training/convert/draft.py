@@ -104,6 +104,8 @@ def entry_of(
         table["labels"] = {role: list(description.labels)}
     if description.thresholds:
         table["thresholds"] = dict(description.thresholds)
+    if description.metrics:
+        table["metrics"] = {name: dict(told) for name, told in description.metrics.items()}
     if description.groups:
         table["groups"] = {label: list(indices) for label, indices in description.groups.items()}
     if told := _explanation(description, roles, layer):
