@@ -106,7 +106,7 @@ class DetectAnomalies(Stage):
         self, answer: AnomalyAnswer, picture: Pixels, scores: AnomalyScale, places: AnomalyScale, memory: Json
     ) -> StageOutput:
         height, width = picture.shape[:2]
-        heat = smooth(answer.map)
+        heat = smooth(answer.map, already=answer.smooth)
         parts, mask = spots(heat, places.limit, width, height, tight=self.tight, least=self.least)
         above = round(float((heat >= places.limit).mean()), 6)
         data = {
