@@ -84,7 +84,8 @@ def score(place: Place) -> None:
         return
     thermograms = only(pictures(place.data, THERMOGRAMS), "test")
     own_figures = examined(place, thermograms, THERMOGRAMS, "test part", thresholds)
-    place.note("patches", "patch_features", [*of_tiles(place), *own_figures])
+    of = "patches" if (place.out / "patches.run.json").exists() else "patchcore"
+    place.note(of, "patch_features", [*of_tiles(place), *own_figures])
     place.note("patchcore", "thermal_patchcore", own_figures, thresholds=thresholds)
 
 
