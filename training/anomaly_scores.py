@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.data import Floats
-from training.evaluate import Metric, auc
+from training.evaluate import Doubles, Metric, auc
 from training.grouped import grouped
 
 MOST: Final = 0.3
@@ -31,12 +31,12 @@ NOWHERE: Final = float("nan")
 class Curves:
     """Per picture and limit, from below all values to above them, [N,L]; sums over pictures are the sets' curves."""
 
-    normal: Floats
+    normal: Doubles
     """Normal pixels at the limit or above."""
-    odd: Floats
-    regions: Floats
+    odd: Doubles
+    regions: Doubles
     """Shares of the true regions at the limit or above, added up."""
-    count: Floats
+    count: Doubles
     """True regions [N]."""
 
     @classmethod
@@ -63,22 +63,22 @@ class Curves:
         at = float(np.interp(most, false[::-1], overlap[::-1]))
         return _area(np.append(most, false[inside]), np.append(at, overlap[inside])) / most
 
-    def _false(self, chosen: Chosen) -> Floats:
+    def _false(self, chosen: Chosen) -> Doubles:
         normal = self.normal[chosen].sum(axis=0)
         return np.asarray(normal / normal[0])
 
 
-def _rows(heat: Floats, mask: Masks, limits: Floats) -> tuple[Floats, Floats, Floats, int]:
+def _rows(heat: Floats, mask: Masks, limits: Floats) -> tuple[Doubles, Doubles, Doubles, int]:
     marks, count = ndimage.label(mask, structure=np.ones((3, 3)))
     shares = [_above(heat[marks == number], limits) / (marks == number).sum() for number in range(1, count + 1)]
     return _above(heat[~mask], limits), _above(heat[mask], limits), sum(shares, np.zeros(len(limits))), count
 
 
-def _above(values: Floats, limits: Floats) -> Floats:
+def _above(values: Floats, limits: Floats) -> Doubles:
     return np.asarray(len(values) - np.searchsorted(np.sort(values), limits, side="left"), np.float64)
 
 
-def _area(across: Floats, up: Floats) -> float:
+def _area(across: Doubles, up: Doubles) -> float:
     """Under a curve whose points run from right to left."""
     return float(-np.trapezoid(up, across))
 

@@ -47,7 +47,8 @@ def drawn(item: Picture, found: Judged, index: int, limit: float) -> Pixels:
         whole = cv2.resize(mask.astype(np.uint8), above.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         outlines, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         above = as_pixels(cv2.drawContours(above.copy(), outlines, -1, (0, 220, 90), 4))
-    return as_pixels(np.vstack([np.pad(above, ((0, 0), (0, mapped.shape[1] - above.shape[1]), (0, 0))), mapped]))
+    beside = ((0, 0), (0, mapped.shape[1] - above.shape[1]), (0, 0))
+    return as_pixels(np.vstack([np.pad(above, beside, constant_values=255), mapped]))
 
 
 def caption(item: Picture, found: Judged, index: int, limit: float) -> str:
