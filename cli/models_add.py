@@ -18,6 +18,7 @@ from pipeline.errors import InvalidField
 if TYPE_CHECKING:
     from training.convert import Accepted, Description
 
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=".keras .h5 .pt .onnx .tflite, LightGBM .txt")]
 Golden = Annotated[list[Path] | None, typer.Option(help="A picture to compare on; may be repeated.")]
 Pairs = Annotated[list[str] | None, typer.Option("--output", metavar="ROLE=NAME", help="Which output is which.")]
 Limits = Annotated[list[str] | None, typer.Option("--threshold", metavar="KEY=NUMBER", help="A threshold.")]
@@ -36,9 +37,7 @@ Out = Annotated[Path | None, typer.Option(help="The pack's folder; `mine` beside
 
 
 def add(
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help=".keras .h5 .pt .onnx .tflite, LightGBM .txt")
-    ],
+    file: File,
     name: Annotated[str, typer.Option(help="What stages call it.")],
     version: Annotated[str, typer.Option(help="Yours to choose.")],
     task: Annotated[str, typer.Option(help="classifier, subject, detector, landmarks, matte, …")],
@@ -70,8 +69,8 @@ def add(
     said: dict[str, Any] = {
         "name": name, "version": version, "task": task, "licence": licence, "source": source or file.name,
         "labels": labels, "trained_on": trained_on, "trained_at": trained_at, "size": size, "colour": colour, "scale": scale, "mean": mean,
-        "std": std, "letterbox": letterbox, "outputs": outputs, "thresholds": thresholds, "crop_scale": crop_scale,
-        "explain": explain, "layer": layer, "groups": groups, "note": note,
+        "std": std, "letterbox": letterbox, "outputs": outputs, "thresholds": thresholds, "crop_scale": crop_scale, "note": note,
+        "explain": explain, "layer": layer, "groups": groups,
     }  # fmt: skip
     with output.exits(as_json):
         try:

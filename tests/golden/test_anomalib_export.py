@@ -49,7 +49,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> ModelRoom:
     return ModelRoom([read_manifest(pack / "manifest.toml", "mine")])
 
 
-@pytest.mark.row("S4.24")
 def test_it_says_what_anomalib_said(room: ModelRoom) -> None:
     model = room.load("thermal_patchcore")
     assert model.entry.outputs == {"share": "pred_score", "share_map": "anomaly_map"}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import pytest
 
 from pipeline.imaging.anomaly_map import SIDE, smooth
 from tests.unit.training.test_patchcore import passed_through
@@ -36,20 +35,17 @@ def apart(found: patchcore.Floats, expected: patchcore.Floats) -> float:
     return float(np.abs(found - expected).max() / expected.max())
 
 
-@pytest.mark.row("S4.3")
 def test_the_same_start_chooses_the_same_patches() -> None:
     expected = EXPECTED["chosen"].tolist()
     assert patchcore.coreset(patches()[0], len(expected), expected[0]) == expected
 
 
-@pytest.mark.row("S4.3")
 def test_scores_and_distances_are_the_same() -> None:
     maps, scores = patchcore.scores(memory(), ASKED)
     assert apart(scores, EXPECTED["scores"]) < CLOSE
     assert apart(maps, EXPECTED["distances"]) < CLOSE
 
 
-@pytest.mark.row("S4.3")
 def test_the_served_network_says_them_too() -> None:
     model = with_memory(passed_through(*GRID, CHANNELS), memory(), GRID)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -58,7 +54,6 @@ def test_the_served_network_says_them_too() -> None:
     assert apart(maps, EXPECTED["distances"]) < CLOSE
 
 
-@pytest.mark.row("S4.3")
 def test_maps_are_as_smooth_but_grow_without_steps() -> None:
     """Each place is repeated there before it is made smooth; the paper interpolates, and so do we: up to 13 % of the peak."""
     for distances, expected in zip(EXPECTED["distances"], EXPECTED["maps"], strict=True):

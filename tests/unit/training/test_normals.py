@@ -110,7 +110,6 @@ def made(data: Path, out: Path) -> Place:
     return place
 
 
-@pytest.mark.row("S4.24", "S4.43")
 def test_a_memory_is_made_judged_and_taken_in_with_its_figures(tmp_path: Path) -> None:
     data = mvtec(tmp_path / "data")
     place = made(data, tmp_path / "out")
