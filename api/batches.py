@@ -28,18 +28,19 @@ from api.fields import (
 from api.ids import uuid_of
 from api.json_body import read_object
 from api.logs import elapsed_s
+from api.options import check_options, known_options
 from api.problems import invalid
 from api.replies import address
 from api.services import Services, services
 from api.submission import idempotency_key
 from api.upload import Upload, read_form
-from db import batch_again, batch_ends, batch_views, batches, pipelines
+from db import batch_again, batch_ends, batch_views, batches
 from db.batch_views import Which
 from db.batches import NewBatch, NewItem
 from db.consent import Word
 from db.session import Connection
 from pipeline.contracts import InputKind, ScanStatus
-from pipeline.errors import InputError, ModelUnavailable, NotFound, ScanmillError
+from pipeline.errors import InputError, NotFound, ScanmillError
 from pipeline.sniff import MEDIA_TYPES, sniff
 from storage.fetch import check_url
 from storage.keys import artifact_key, object_key
@@ -80,7 +81,7 @@ def open_batch() -> Response:
         idempotency_key=idempotency_key(),
     )
     with here.database.begin() as connection:
-        _check_switches(connection, new.system, new.options)
+        check_options(connection, new.system, new.options)
         check_since(connection, tenant, source)
         batch_id, created = batches.create(connection, new)
         return _shown(connection, batch_id, 201 if created else 200)
@@ -220,7 +221,7 @@ def retry_batch(batch_id: str) -> Response:
     asked_for = moment_of(body["before"], "before") if "before" in body else None
     which, options = selector(body), options_of(body.get("options", {}))
     with here.database.begin() as connection:
-        _known_switches(_found(batches.switches(connection, tenant, wanted)), options)
+        known_options(_found(batches.options(connection, tenant, wanted)), options)
         before = batch_again.not_later_than_now(connection, asked_for)
     until, total, page = time.monotonic() + RETRY_S, 0, batch_again.PAGE
     while page == batch_again.PAGE and time.monotonic() < until:
@@ -244,7 +245,7 @@ def reprocess_batch(batch_id: str) -> Response:
         raise invalid("dry_run", "must be true or false")
     with services().database.begin() as connection:
         known = _found(batch_views.get(connection, tenant, wanted))
-        _check_switches(connection, known["system"], options)
+        check_options(connection, known["system"], options)
     if dry_run:
         return jsonify(_found(reprocess_plan(services(), tenant, wanted, options)))
     with services().database.begin() as connection:
@@ -288,20 +289,8 @@ def _name(body: Mapping[str, Any]) -> str | None:
     return text_of(body["name"], "name", LONGEST_NAME) if body.get("name") is not None else None
 
 
-def _check_switches(connection: Connection, system: str, options: Mapping[str, Any]) -> None:
-    """Refuse a switch that the system's current pipeline does not have."""
-    pipeline = pipelines.current(connection, system)
-    if pipeline is None:
-        raise ModelUnavailable(f"no pipeline is published for {system}")
-    _known_switches(pipeline.options, options)
-
-
-def _known_switches(known: frozenset[str], options: Mapping[str, Any]) -> None:
-    for name in sorted(options.keys() - known):
-        raise invalid(f"options.{name}", "this pipeline has no such switch")
-
-
 def _check_items(connection: Connection, tenant_id: UUID, batch_id: UUID, items: list[NewItem]) -> None:
-    options = {name: True for item in items for name in item.options or {}}
-    if options:
-        _known_switches(_found(batches.switches(connection, tenant_id, batch_id)), options)
+    if any(item.options for item in items):
+        known = _found(batches.options(connection, tenant_id, batch_id))
+        for item in items:
+            known_options(known, item.options or {})

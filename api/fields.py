@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from pipeline.contracts import NUMBER_OPTIONS, Lane, System
 from pipeline.errors import InvalidJson
 
 _SWITCHES = {True: True, False: False, "true": True, "false": False}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LANES = {lane.name.lower(): lane for lane in Lane}
 ABOUT = frozenset({"asset_id", "taken_at"})
 LONGEST_ASSET = 200
@@ -55,14 +57,21 @@ def object_in(text: str, field: str) -> dict[str, Any]:
 
 
 def options_of(value: object, field: str = "options") -> dict[str, Any]:
-    """An object of switches, and of the numbers that some options are."""
+    """An object of switches, of numbers and of choices, which are names; whether a pipeline has them is asked later."""
     if not isinstance(value, dict):
         raise invalid(field, "must be an object of switches")
     for name, option in value.items():
         if name in NUMBER_OPTIONS:
             number_option(name, None if isinstance(option, str) else option, f"{field}.{name}")
         elif not isinstance(option, bool):
-            raise invalid(f"{field}.{name}", "must be true or false")
+            choice_of(option, f"{field}.{name}", "must be true or false, or a name")
+    return value
+
+
+def choice_of(value: object, field: str, reason: str = "must be a name: small letters, digits and _") -> str:
+    """A name of at most forty small letters, digits and underscores."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise invalid(field, reason)
     return value
 
 

@@ -41,6 +41,7 @@ def ask(
     with scans.holding(here, wait):
         sent = read()
         wanted = submission(principal().tenant_id, sent, system=system, options=options(sent))
+        scans.offered(here, wanted)
         taken = scans.take(here, wanted, wait)
     response = answer(taken.body, sent)
     if not taken.created:

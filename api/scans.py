@@ -14,16 +14,16 @@ from flask import Response, g, jsonify, url_for
 from api.auth import principal
 from api.ids import scan_id_of
 from api.logs import elapsed_s
-from api.problems import invalid
+from api.options import check_options
 from api.replies import address
 from api.services import Services, services
 from api.submission import Submission, idempotency_key, preferred_wait, read_submission
 from api.waiting import ends, wait_for_end
-from db import deletion, pipelines, scans, views
+from db import deletion, scans, views
 from db.consent import Word
 from db.scans import NewScan
 from pipeline.contracts import ScanStatus
-from pipeline.errors import AlreadyFinished, ModelUnavailable, NotFinished, NotFound, StorageUnavailable
+from pipeline.errors import AlreadyFinished, NotFinished, NotFound, StorageUnavailable
 from pipeline.faults import fp
 
 
@@ -44,7 +44,7 @@ def submit() -> Response:
     here, wait = services(), preferred_wait()
     with holding(here, wait):
         wanted = read_submission(principal().tenant_id)
-        _check_options(here, wanted)
+        offered(here, wanted)
         return _answer(take(here, wanted, wait), wait)
 
 
@@ -79,15 +79,11 @@ def take(here: Services, wanted: Submission, wait: int, key: str | None = None) 
     return _accept(here, new, wait)
 
 
-def _check_options(here: Services, wanted: Submission) -> None:
-    """Refuse a switch that the system's current pipeline does not have, before anything is stored."""
+def offered(here: Services, wanted: Submission) -> None:
+    """Refuse an option that the system's current pipeline does not offer, before anything is stored."""
     if wanted.options:
         with here.database.begin() as connection:
-            pipeline = pipelines.current(connection, wanted.system)
-        if pipeline is None:
-            raise ModelUnavailable(f"no pipeline is published for {wanted.system}")
-        for name in sorted(wanted.options.keys() - pipeline.options):
-            raise invalid(f"options.{name}", "this pipeline has no such switch")
+            check_options(connection, wanted.system, wanted.options)
 
 
 def _store(here: Services, wanted: Submission) -> None:

@@ -41,7 +41,12 @@ SYSTEM: Json = {"type": "string", "enum": [str(system) for system in System]}
 OPTION_NUMBERS: Json = {
     name: {"type": "number", "minimum": least, "maximum": most} for name, (least, most) in NUMBER_OPTIONS.items()
 }
-SWITCHES: Json = {"type": "object", "properties": OPTION_NUMBERS, "additionalProperties": {"type": "boolean"}}
+SWITCHES: Json = {
+    "type": "object",
+    "properties": OPTION_NUMBERS,
+    "additionalProperties": {"type": ["boolean", "string"]},
+    "description": "switches by name; asset_type of thermal is a name",
+}
 PRIORITY: Json = {"type": "string", "enum": [lane.name.lower() for lane in Lane], "default": "interactive"}
 
 CONSENT_WISH: Json = {

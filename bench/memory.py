@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import tempfile
 import time
@@ -53,6 +54,7 @@ def main() -> None:
             "map and boxes": _time(lambda _: spots(smooth(answer.map), 3.0, 320, 240, tight=0.5, least=0.001)),
             "whole pipeline, in memory": _time(scan),
             "stages, wall": {name: round(statistics.median(times), 1) for name, times in stages.items()},
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
             "load": round(os.getloadavg()[0], 1),
         }
         print(json.dumps(told))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from pipeline.errors import InvalidField
 if TYPE_CHECKING:
     from training.convert import Accepted, Description
 
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=".keras .h5 .pt .onnx .tflite, LightGBM .txt")]
 Golden = Annotated[list[Path] | None, typer.Option(help="A picture to compare on; may be repeated.")]
 Pairs = Annotated[list[str] | None, typer.Option("--output", metavar="ROLE=NAME", help="Which output is which.")]
 Limits = Annotated[list[str] | None, typer.Option("--threshold", metavar="KEY=NUMBER", help="A threshold.")]
@@ -26,14 +28,16 @@ Size = Annotated[str | None, typer.Option(metavar="HxW", help="The input's size,
 Scale = Annotated[str, typer.Option(help="What pixels are divided by: a number, or max.")]
 Numbers = Annotated[str | None, typer.Option(metavar="R,G,B", help="Per channel, after the division.")]
 Sources = Annotated[list[str] | None, typer.Option(help="Data it was trained on, with its terms; may be repeated.")]
+Note = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="What its training noted: figures, thresholds, data, day."),
+]
 Explain = Annotated[str, typer.Option(help="auto, grad-cam, eigen-cam, occlusion or none: where a classifier looked.")]
 Out = Annotated[Path | None, typer.Option(help="The pack's folder; `mine` beside the shipped packs if not said.")]
 
 
 def add(
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help=".keras .h5 .pt .onnx .tflite, LightGBM .txt")
-    ],
+    file: File,
     name: Annotated[str, typer.Option(help="What stages call it.")],
     version: Annotated[str, typer.Option(help="Yours to choose.")],
     task: Annotated[str, typer.Option(help="classifier, subject, detector, landmarks, matte, …")],
@@ -54,6 +58,7 @@ def add(
     explain: Explain = "auto",
     layer: Annotated[str | None, typer.Option(help="Of which layer maps are: top_conv or top_activation.")] = None,
     crop_scale: Annotated[float | None, typer.Option(help="Side of its crops, in distances between the eyes.")] = None,
+    note: Note = None,
     golden: Golden = None,
     out: Out = None,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds that reading the file may take.")] = 300,
@@ -64,7 +69,7 @@ def add(
     said: dict[str, Any] = {
         "name": name, "version": version, "task": task, "licence": licence, "source": source or file.name,
         "labels": labels, "trained_on": trained_on, "trained_at": trained_at, "size": size, "colour": colour, "scale": scale, "mean": mean,
-        "std": std, "letterbox": letterbox, "outputs": outputs, "thresholds": thresholds, "crop_scale": crop_scale,
+        "std": std, "letterbox": letterbox, "outputs": outputs, "thresholds": thresholds, "crop_scale": crop_scale, "note": note,
         "explain": explain, "layer": layer, "groups": groups,
     }  # fmt: skip
     with output.exits(as_json):
@@ -95,14 +100,18 @@ def _as_data(accepted: Accepted, stored: Path) -> dict[str, Any]:
 
 def _description(make: Callable[..., Description], said: dict[str, Any]) -> Description:
     """Options as they were typed to a description. Raises InvalidField."""
+    noted = _noted(said.pop("note"))
     fields = {
         **said,
         "labels": _words(said["labels"]),
-        "trained_on": tuple(said["trained_on"] or ()),
+        "trained_on": tuple(said["trained_on"] or noted.get("trained_on", ())),
+        "trained_at": said["trained_at"] or noted.get("trained_at", ""),
+        "metrics": noted.get("metrics", {}),
         "size": None if said["size"] is None else _numbers("size", said["size"].lower().replace("x", ","), 2, int),
         "scale": "max" if said["scale"] == "max" else _numbers("scale", said["scale"], 1, float)[0],
         "outputs": _pairs("output", said["outputs"]),
-        "thresholds": {
+        "thresholds": noted.get("thresholds", {})
+        | {
             key: _numbers("threshold", value, 1, float)[0]
             for key, value in _pairs("threshold", said["thresholds"]).items()
         },
@@ -117,6 +126,26 @@ def _description(make: Callable[..., Description], said: dict[str, Any]) -> Desc
         else:
             fields[key] = _numbers(key, said[key], 3, float)
     return make(**fields)
+
+
+def _noted(file: Path | None) -> dict[str, Any]:
+    """Metrics by name, thresholds, data and day of a training's note. Raises InvalidField."""
+    if file is None:
+        return {}
+    try:
+        note = json.loads(file.read_text(encoding="utf-8"))
+        entry = note.get("entry", {})
+        return {
+            "metrics": {
+                metric["name"]: {key: metric[key] for key in ("value", "low", "high", "n", "on")}
+                for metric in note["metrics"]
+            },
+            "thresholds": {key: float(value) for key, value in note.get("thresholds", {}).items()},
+            "trained_on": [f"{name}: {entry['terms'][name]}" for name in entry.get("trained_on", ())],
+            "trained_at": note["run"]["day"],
+        }
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InvalidField(f"note {file.name} is not what a training noted: {error}") from error
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ def summary(training: Mapping[str, Any]) -> None:
         output.console.print(_metrics(metrics))
     elif words := told(progress):
         output.console.print(f"  {words}", markup=False)
+    if not training.get("versions") and progress.get("then"):
+        output.console.print(f"  then: {progress['then']}", markup=False, soft_wrap=True, highlight=False)
     for file in training.get("files", ()):
         output.console.print(f"  {file['name']}  {file['size']:,} bytes", markup=False, soft_wrap=True)
     for each in training.get("versions", ()):

@@ -221,8 +221,8 @@ def _change(connection: sa.Connection, tenant_id: UUID, batch_id: UUID, statemen
     return True
 
 
-def switches(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> frozenset[str] | None:
-    """Names of the options of the pipeline that a batch pins; None for an unknown batch."""
+def options(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> pipelines.Options | None:
+    """What lines may ask of the pipeline that a batch pins; None for an unknown batch."""
     batch = row(
         connection,
         "SELECT pipeline_id FROM batch WHERE id = :id AND tenant_id = :tenant",
@@ -231,8 +231,7 @@ def switches(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> froz
     )
     if batch is None:
         return None
-    stages = pipelines.stages(connection, batch.pipeline_id)
-    return frozenset(name for stage in stages for name in (stage.switch, *stage.reads) if name)
+    return pipelines.options(connection, batch.pipeline_id)
 
 
 def finalise(connection: sa.Connection, tenant_id: UUID, batch_id: UUID) -> bool:

@@ -55,7 +55,7 @@ class LockedScan:
     code: str | None
     event_seq: int
     input_sha256: str | None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any]
     runs: dict[str, LockedRun] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     status_was: ScanStatus | None = None

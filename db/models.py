@@ -97,6 +97,10 @@ class StageRow(Base):
     basis: Mapped[str]
 
 
+def _partial(name: str, *columns: str | sa.TextClause, where: str) -> sa.Index:
+    return sa.Index(name, *columns, postgresql_where=sa.text(where))
+
+
 class Scan(Base):
     """One picture through one pipeline version. ``event_seq`` numbers its events and serialises its transitions.
 
@@ -107,62 +111,30 @@ class Scan(Base):
     __tablename__ = "scan"
     __table_args__ = (
         sa.Index("scan_tenant_created_idx", "tenant_id", *NEWEST),
-        sa.Index("scan_tenant_status_idx", "tenant_id", "status", *NEWEST, postgresql_where=sa.text(UNWELL)),
-        sa.Index(
-            "scan_waiting_bulk_idx",
-            "tenant_id",
-            "batch_id",
-            "created_at",
-            postgresql_where=sa.text("lane = 1 AND admitted_at IS NULL"),
+        _partial("scan_tenant_status_idx", "tenant_id", "status", *NEWEST, where=UNWELL),
+        _partial(
+            "scan_waiting_bulk_idx", "tenant_id", "batch_id", "created_at", where="lane = 1 AND admitted_at IS NULL"
         ),
-        sa.Index(
-            "scan_waiting_interactive_idx",
-            "tenant_id",
-            "created_at",
-            postgresql_where=sa.text("lane = 0 AND admitted_at IS NULL"),
+        _partial("scan_waiting_interactive_idx", "tenant_id", "created_at", where="lane = 0 AND admitted_at IS NULL"),
+        _partial(
+            "scan_batch_open_idx", "batch_id", "admitted_at", where="batch_id IS NOT NULL AND finished_at IS NULL"
         ),
-        sa.Index(
-            "scan_batch_open_idx",
-            "batch_id",
-            "admitted_at",
-            postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NULL"),
-        ),
-        sa.Index(
+        _partial(
             "scan_batch_ended_idx",
-            "batch_id",
-            "status",
-            "finished_at",
-            postgresql_where=sa.text("batch_id IS NOT NULL AND finished_at IS NOT NULL"),
+            *("batch_id", "status", "finished_at"),
+            where="batch_id IS NOT NULL AND finished_at IS NOT NULL",
         ),
-        sa.Index(
-            "scan_under_way_idx",
-            "tenant_id",
-            "lane",
-            postgresql_where=sa.text("admitted_at IS NOT NULL AND finished_at IS NULL"),
+        _partial("scan_under_way_idx", "tenant_id", "lane", where="admitted_at IS NOT NULL AND finished_at IS NULL"),
+        _partial(
+            "scan_batch_code_idx", "batch_id", "code", "status", where="batch_id IS NOT NULL AND code IS NOT NULL"
         ),
-        sa.Index(
-            "scan_batch_code_idx",
-            "batch_id",
-            "code",
-            "status",
-            postgresql_where=sa.text("batch_id IS NOT NULL AND code IS NOT NULL"),
-        ),
-        sa.Index(
-            "scan_tenant_ended_idx",
-            "tenant_id",
-            "finished_at",
-            "id",
-            postgresql_where=sa.text("finished_at IS NOT NULL"),
-        ),
-        sa.Index(
+        _partial("scan_tenant_ended_idx", "tenant_id", "finished_at", "id", where="finished_at IS NOT NULL"),
+        _partial(
             "scan_asset_idx",
-            "tenant_id",
-            "asset_id",
-            sa.text("coalesce(taken_at, created_at) DESC"),
-            sa.text("id DESC"),
-            postgresql_where=sa.text("asset_id IS NOT NULL"),
+            *("tenant_id", "asset_id", sa.text("coalesce(taken_at, created_at) DESC"), sa.text("id DESC")),
+            where="asset_id IS NOT NULL",
         ),
-        sa.Index("scan_retry_idx", "retry_of", postgresql_where=sa.text("retry_of IS NOT NULL")),
+        _partial("scan_retry_idx", "retry_of", where="retry_of IS NOT NULL"),
         sa.Index("scan_input_idx", "input_sha256", postgresql_using="hash"),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=sa.text("uuidv7()"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -14,6 +14,9 @@ from db.sql import records, row, rows, run, sha256_of
 from pipeline.progress import StageNeeds
 
 PUBLISH_LOCK = 0x5CA17112
+
+
+Choices: TypeAlias = "Mapping[str, frozenset[str] | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,32 @@ class StageSpec:
         """False for a source: it is ready from the start."""
         return bool(self.needs or self.optional)
 
+    @property
+    def choices(self) -> Choices:
+        """Those of them that are names, and which names they may be; None: any."""
+        if "option_values" not in self.parameters:
+            return {}
+        texts = None if self.parameters["any_value"] else frozenset(self.parameters["option_values"])
+        return dict.fromkeys(self.reads, texts)
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineRow:
-    """A published pipeline version."""
+    """A published pipeline version; ``options`` are the names of all that a scan may ask of it."""
 
     id: int
     system: str
     version: str
     options: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What scans of a pipeline may ask for: switches, numbers, and choices with the names that they may be, None for any."""
+
+    switches: frozenset[str]
+    numbers: frozenset[str]
+    choices: Choices
 
 
 def lock(connection: sa.Connection) -> None:
@@ -130,6 +150,14 @@ def current(connection: sa.Connection, system: str) -> PipelineRow | None:
         system=system,
     )
     return PipelineRow(found.id, found.system, found.version, frozenset(found.options)) if found else None
+
+
+def options(connection: sa.Connection, pipeline_id: int) -> Options:
+    """What scans of that version may ask for."""
+    found = stages(connection, pipeline_id)
+    choices = {name: texts for spec in found for name, texts in spec.choices.items()}
+    numbers = frozenset(name for spec in found for name in spec.reads) - choices.keys()
+    return Options(frozenset(spec.switch for spec in found if spec.switch), numbers, choices)
 
 
 def listing(connection: sa.Connection) -> list[dict[str, Any]]:

@@ -79,7 +79,7 @@ def fingerprint(
 ) -> str:
     """The work of a run: empty, and so never reused, for a source whose bytes are not known and for who wants it new.
 
-    ``answer``: name of a stage that it waits for → digest of what that one answered.
+    ``options``: the scan's. ``answer``: name of a stage that it waits for → digest of what that one answered.
     """
     if spec.reuse_for_s == 0:
         return ""

@@ -35,7 +35,7 @@ class Pipeline:
 
     @property
     def options(self) -> frozenset[str]:
-        """Names of the switches a scan may set, and of the numbers that its stages read."""
+        """Names of the switches a scan may set, and of the numbers and choices that its stages read."""
         switches = {stage.switch for stage in self.stages if stage.switch}
         return frozenset(switches.union(*(stage.reads for stage in self.stages)))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 SPREAD: Final = 1.959964
@@ -21,6 +22,16 @@ def rounded(value: Any, digits: int = 6) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(each, digits) for each in value]
     return value
+
+
+def inside(value: float, edges: Sequence[float]) -> float:
+    """How far from the borders of its half-open band a value lies, 0..1; the first and the last edge are no borders."""
+    index = min(bisect_right(edges, value), len(edges) - 1) - 1
+    low, high = edges[index], edges[index + 1]
+    above, below = (value - low) / (high - low), (high - value) / (high - low)
+    if index == 0:
+        return below
+    return above if index == len(edges) - 2 else 2 * min(above, below)
 
 
 def share(found: Iterable[bool]) -> dict[str, Any]:

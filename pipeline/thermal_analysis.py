@@ -14,6 +14,8 @@ WORDS: Final = (("Low", 0.0), ("Medium", 0.2), ("High", 0.5))
 DETECTED: Final = "detect_anomalies"
 MEASURED: Final = "measure_temperatures"
 MODEL: Final = "thermal_patchcore"
+TYPE: Final = "asset_type"
+"""The scan option that says what equipment it is; a memory of that type's own is called ``thermal_patchcore_<type>``."""
 
 
 def analysis(report: Mapping[str, Any], threshold: float | None = None) -> Json:
@@ -25,7 +27,8 @@ def analysis(report: Mapping[str, Any], threshold: float | None = None) -> Json:
     """
     found = report["anomaly"]
     limit = found["threshold"] if threshold is None else threshold
-    model = report["stages"][DETECTED]["models"][MODEL]
+    memory = found.get("memory", {"model": MODEL, TYPE: None})
+    model = report["stages"][DETECTED]["models"][memory["model"]]
     return {
         "anomaly_score": found["score"],
         "classification": found["band"],
@@ -40,6 +43,7 @@ def analysis(report: Mapping[str, Any], threshold: float | None = None) -> Json:
         **_temperatures(report),
         "model_version": model["version"],
         "model": model,
+        TYPE: memory[TYPE],
         "warnings": report["warnings"],
     }
 

@@ -6,6 +6,7 @@ fingerprint is computed from, and two scans of one version never differ by someb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
@@ -129,6 +130,19 @@ class ThermalSettings(BaseSettings):
     bands: tuple[float, float, float] | None = Field(
         None, description="Scores at which Potential, Overloway and Faulty begin, as a JSON list; none: [0.3, 0.5, 0.8]"
     )
+    asset_types: tuple[str, ...] = Field(
+        (), description="Types with a memory of their own, `thermal_patchcore_<type>`, as a JSON list of names"
+    )
+    other_asset_types: Literal["refuse", "default"] = Field(
+        "refuse", description="Whether a type that is not listed is refused, or compared with `thermal_patchcore`"
+    )
+
+    @field_validator("asset_types")
+    @classmethod
+    def _named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names) or not all(re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) for name in names):
+            raise ValueError("asset_types must be different names: small letters, digits and _, forty at most")
+        return names
 
     @field_validator("bands")
     @classmethod
@@ -139,7 +153,12 @@ class ThermalSettings(BaseSettings):
 
     def tune(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline as this installation wants it."""
-        wanted = {"threshold": self.threshold, "starts": self.bands}
+        wanted = {
+            "threshold": self.threshold,
+            "starts": self.bands,
+            "option_values": self.asset_types or None,
+            "any_value": self.other_asset_types == "default" or None,
+        }
         changes = {name: value for name, value in wanted.items() if value is not None}
         return pipeline.changed({"detect_anomalies": changes})
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,11 +43,12 @@ def write(pack: Path) -> None:
     """Write manifest, cards and curves again from the pack's files and notes."""
     (pack / "cards").mkdir(parents=True, exist_ok=True)
     tables = []
-    for entry in ENTRIES:
-        note = pack / "notes" / f"{entry.name}.json"
-        if not (note.exists() and (pack / entry.file).exists()):
+    for known in ENTRIES:
+        note = pack / "notes" / f"{known.name}.json"
+        if not (note.exists() and (pack / known.file).exists()):
             continue
         measured = json.loads(note.read_text(encoding="utf-8"))
+        entry = replace(known, **measured.get("entry", {}))  # a user's own data have other terms
         tables.append(table(entry, measured, sha256(pack / entry.file)))
         (pack / "cards" / f"{entry.name}.md").write_text(card(entry, measured), encoding="utf-8")
         if curve := measured.get("reliability"):

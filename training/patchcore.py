@@ -40,23 +40,32 @@ class Memory:
             patches = patches[np.sort(rng.choice(len(patches), pool, replace=False))]
         scale = (1 / (patches.std(axis=0) + 1e-3)).astype(np.float32)
         scaled = patches * scale
-        bank = scaled[coreset(scaled, size, rng)]
+        seen = projected(scaled, rng)
+        return cls.around_each(scaled[coreset(seen, size, int(rng.integers(len(seen))))], scale)
+
+    @classmethod
+    def around_each(cls, bank: Floats, scale: Floats) -> "Memory":
+        """Of chosen patches, scaled already."""
         order = np.argsort(distances(bank, bank), axis=1, kind="stable")
         return cls(bank, scale, order[:, : min(NEIGHBOURS, len(bank))].astype(np.int64))
 
 
-def coreset(patches: Floats, size: int, rng: np.random.Generator) -> list[int]:
-    """Greedy k-centre: the first patch by chance, then always the one that is farthest from all chosen."""
-    seen = patches
-    if patches.shape[1] > PROJECTED:
-        directions = rng.standard_normal((patches.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
-        seen = (patches @ directions).astype(np.float32)
-    lengths = np.einsum("ij,ij->i", seen, seen)
-    chosen = [int(rng.integers(len(seen)))]
-    nearest = np.full(len(seen), np.inf, np.float32)
-    while len(chosen) < min(size, len(seen)):
+def projected(patches: Floats, rng: np.random.Generator) -> Floats:
+    """The patches [P,K] in few dimensions by chance, or as they are where they have no more."""
+    if patches.shape[1] <= PROJECTED:
+        return patches
+    directions = rng.standard_normal((patches.shape[1], PROJECTED)) / np.sqrt(PROJECTED)
+    return np.asarray(patches @ directions, np.float32)
+
+
+def coreset(patches: Floats, size: int, first: int) -> list[int]:
+    """Greedy k-centre: the `first`, then always the one that is farthest from all chosen."""
+    lengths = np.einsum("ij,ij->i", patches, patches)
+    chosen = [first]
+    nearest = np.full(len(patches), np.inf, np.float32)
+    while len(chosen) < min(size, len(patches)):
         last = chosen[-1]
-        nearest = np.minimum(nearest, lengths - 2 * (seen @ seen[last]) + lengths[last])
+        nearest = np.minimum(nearest, lengths - 2 * (patches @ patches[last]) + lengths[last])
         nearest[last] = -np.inf
         chosen.append(int(nearest.argmax()))
     return chosen

@@ -75,10 +75,14 @@ class Place:
         told = {**known, **facts}
         (self.out / f"{recipe}.run.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
+    def ran(self, recipe: str) -> dict[str, Any]:
+        """What `trained` kept."""
+        kept: dict[str, Any] = json.loads((self.out / f"{recipe}.run.json").read_text(encoding="utf-8"))
+        return kept
+
     def note(self, recipe: str, name: str, metrics: Sequence[Metric], **facts: Any) -> None:
         """Keep what was measured of the model `name` as `<name>.json`, with how it was trained, and say it."""
-        run = json.loads((self.out / f"{recipe}.run.json").read_text(encoding="utf-8"))
-        record = {"metrics": [asdict(metric) for metric in metrics], "run": run, **facts}
+        record = {"metrics": [asdict(metric) for metric in metrics], "run": self.ran(recipe), **facts}
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         (self.out / f"{name}.json").write_text(text, encoding="utf-8")
         self.noted.extend({"model": name, **metric} for metric in record["metrics"])

@@ -17,6 +17,7 @@ from api.fields import about_of, only_known
 from api.flarenet.calls import FIELDS, judged, threshold_asked, told, wishes
 from api.ids import uuid_of
 from api.logs import elapsed_s
+from api.options import check_options
 from api.outcomes import error_of
 from api.problems import invalid
 from api.replies import address
@@ -58,6 +59,7 @@ def batch_detect() -> Response:
         idempotency_key=idempotency_key(),
     )
     with here.database.begin() as connection:
+        check_options(connection, new.system, new.options)
         batch_id, created = batches.create(connection, new)
         if created:
             batches.append(connection, tenant, batch_id, items, elapsed_s())

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Response, jsonify, request, url_for
 
 from api.auth import principal
-from api.fields import ABOUT, asked, number_option, share_of, switch_of
+from api.fields import ABOUT, asked, choice_of, number_option, share_of, switch_of
 from api.links import signed_link
 from api.outcomes import Scan, answered, ask, scan_of
 from api.services import services
@@ -17,11 +17,11 @@ from db import model_promotions, model_versions
 from pipeline.contracts import ScanStatus, System
 from pipeline.errors import ModelUnavailable
 from pipeline.sniff import MEDIA_TYPES
-from pipeline.thermal_analysis import MODEL, analysis
+from pipeline.thermal_analysis import MODEL, TYPE, analysis
 
 SWITCH: Final = "return_visualizations"
 NUMBER: Final = "emissivity"
-WISHES: Final = frozenset({"threshold", SWITCH, NUMBER})
+WISHES: Final = frozenset({"threshold", SWITCH, NUMBER, TYPE})
 FIELDS: Final = WISHES | ABOUT
 PICTURES: Final = ("mask", "overlay", "filtered", "bounded")
 Json = dict[str, Any]
@@ -44,12 +44,17 @@ def anomaly_result(scan_id: str) -> Response:
 
 
 def model_info() -> Response:
-    """The version that new scans get: what it is made of and what was measured of it. MODEL_UNAVAILABLE without one."""
+    """The version that new scans get: what it is made of and what was measured of it. MODEL_UNAVAILABLE without one.
+
+    ``asset_type`` asks for that type's own memory.
+    """
+    asked({TYPE})
+    name = f"{MODEL}_{choice_of(request.args[TYPE], TYPE)}" if TYPE in request.args else MODEL
     with services().database.begin() as connection:
-        digest = model_promotions.current(connection).get(MODEL)
-        version = model_versions.find(connection, MODEL, digest) if digest else None
+        digest = model_promotions.current(connection).get(name)
+        version = model_versions.find(connection, name, digest) if digest else None
     if version is None:
-        raise ModelUnavailable(f"no pack here has {MODEL}")
+        raise ModelUnavailable(f"no pack here has {name}")
     entry = version.entry
     return jsonify(
         {
@@ -75,6 +80,8 @@ def wishes(fields: Mapping[str, Any]) -> tuple[float | None, dict[str, Any]]:
     options: dict[str, Any] = {} if shown else {SWITCH: False}
     if NUMBER in fields:
         options[NUMBER] = number_option(NUMBER, fields[NUMBER], NUMBER)
+    if TYPE in fields:
+        options[TYPE] = choice_of(fields[TYPE], TYPE)
     return threshold, options
 
 

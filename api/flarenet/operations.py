@@ -6,19 +6,26 @@ from api.flarenet import batch_calls, calls
 from api.flarenet.schemas import FLARENET_SCHEMAS, PICTURE, PICTURES, SHARE
 from api.operation import Answer, Operation, Parameter, answer
 from api.scan_operations import ID, IDEMPOTENCY, SUBMIT_ERRORS
-from api.schemas import ref
+from api.schemas import TEXT, ref
 from pipeline import errors
 
 __all__ = ["FLARENET_OPERATIONS", "FLARENET_SCHEMAS"]
 
 _PREFER = Parameter("Prefer", "header", "respond-async: answer 202 at once; wait=N: after N seconds at most")
 _THRESHOLD = Parameter("threshold", "query", "Score from which on is_anomalous is true", SHARE)
+_TYPE = Parameter("asset_type", "query", "Ask for that type's own memory", TEXT)
 _BATCH = Parameter("batch_id", "path", "The id that batch-detect gave", {"type": "string", "format": "uuid"})
 _WHERE = {"Location": "Where the answer is, or will be"}
 _ENDS = (
     *(errors.DecodeTimeout, errors.DecodeMemoryLimit, errors.DecoderCrash),
     *(errors.ModelUnavailable, errors.ModelLoadError, errors.ModelOutputInvalid, errors.ModelRunFailed),
-    *(errors.ModelOutOfMemory, errors.PoisonInput, errors.AttemptsExhausted, errors.StageTimeout),
+    *(
+        errors.AssetTypeUnknown,
+        errors.ModelOutOfMemory,
+        errors.PoisonInput,
+        errors.AttemptsExhausted,
+        errors.StageTimeout,
+    ),
 )
 """How a scan may end without a score; every other code of the taxonomy is possible, too."""
 
@@ -84,7 +91,8 @@ FLARENET_OPERATIONS = (
         tag="flarenet",
         summary="The memory that new scans are compared with",
         scope="scans:read",
+        parameters=(_TYPE,),
         answers={200: answer("FlarenetModel", "The current version")},
-        errors=(errors.ModelUnavailable,),
+        errors=(errors.ModelUnavailable, errors.InvalidField),
     ),
 )

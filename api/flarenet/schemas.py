@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.schemas import ABOUT, COUNT, MAYBE_TEXT, OPTION_NUMBERS, SHA256, STATUS, TEXT, UUID, ref, shape
-from pipeline.thermal_analysis import BANDS, TYPES, WORDS
+from pipeline.thermal_analysis import BANDS, TYPE, TYPES, WORDS
 
 Json = dict[str, Any]
 
@@ -15,6 +15,10 @@ _FILE: Json = {"type": "string", "format": "binary"}
 _WISHES: Json = {
     "threshold": {**SHARE, "description": "score from which on is_anomalous is true; bands do not depend on it"},
     "return_visualizations": {"type": "boolean", "default": True},
+    TYPE: {
+        **TEXT,
+        "description": "which memory it is compared with, where types have their own; see SCANMILL_THERMAL_ASSET_TYPES",
+    },
     "emissivity": {
         **OPTION_NUMBERS["emissivity"],
         "description": "in place of the camera's, where it left temperatures",
@@ -90,6 +94,7 @@ _FOUND: Json = {
     "processing_time": {**_SIZE, "description": "seconds that its steps took; 0 when all of it was known"},
     "model_version": TEXT,
     "model": {"type": "object", "description": "its name, version, digest, pack and runtime"},
+    TYPE: {**MAYBE_TEXT, "description": "the type that was asked for; model.name says which memory answered"},
     "warnings": {"type": "array", "items": {"type": "object"}},
     "scan_id": UUID,
     "status": STATUS,

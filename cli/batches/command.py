@@ -32,16 +32,18 @@ def group() -> None:
     """Scan many pictures; every verb works on the service, so it goes on when this machine does not."""
 
 
-def switches(options: list[str] | None) -> dict[str, bool | float]:
-    """NAME=true and NAME=false as switches, NAME=NUMBER as a number."""
-    found: dict[str, bool | float] = {}
+def switches(options: list[str] | None) -> dict[str, bool | float | str]:
+    """NAME=true and NAME=false as switches, NAME=NUMBER as a number, NAME=TEXT as a choice."""
+    found: dict[str, bool | float | str] = {}
     for text in options or []:
         name, _, value = text.partition("=")
+        if not value:
+            told = f"{text!r} is not NAME=true, NAME=false, NAME=NUMBER or NAME=TEXT"
+            raise typer.BadParameter(told, param_hint="--option")
         try:
             found[name] = value == "true" if value in ("true", "false") else float(value)
-        except ValueError as error:
-            told = f"{text!r} is not NAME=true, NAME=false or NAME=NUMBER"
-            raise typer.BadParameter(told, param_hint="--option") from error
+        except ValueError:
+            found[name] = value
     return found
 
 

@@ -24,9 +24,14 @@ GRACE_S = 60.0
 """Seconds for a checkpoint after Ctrl-C."""
 
 LOOK_S = 0.25
+Data = Annotated[Path, typer.Option("--data", "--normal", help="Folder of labelled sets, or of your own pictures.")]
 Folder = Annotated[Path | None, typer.Option(help="Folder of public weights to learn from.")]
-Truth = Annotated[Path | None, typer.Option(help="Folder of pictures with hand-made points.")]
-Start = Annotated[Path | None, typer.Option(help="Weights of the same network to go on from.")]
+Truth = Annotated[
+    Path | None, typer.Option("--truth", "--test", help="Pictures that are scored only: good/ and kinds of defects.")
+]
+Start = Annotated[
+    Path | None, typer.Option("--start", "--features", help="Weights to go on from; of patchcore the features.")
+]
 Budget = Annotated[str | None, typer.Option(help="cpu or gpu; as the machine is, if not said.")]
 Scale = Annotated[float | None, typer.Option(min=0, help="Share of the budget's steps.")]
 Minutes = Annotated[float | None, typer.Option(min=0, help="As many steps as fit into this time.")]
@@ -36,7 +41,7 @@ Minutes = Annotated[float | None, typer.Option(min=0, help="As many steps as fit
 def train(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="`scanmill training recipes` lists the service's.")],
-    data: Annotated[Path, typer.Option(help="Folder of labelled sets.")],
+    data: Data,
     out: Annotated[Path | None, typer.Option(help="Folder for weights and exports; not with --remote.")] = None,
     teacher: Folder = None,
     truth: Truth = None,

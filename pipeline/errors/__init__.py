@@ -49,6 +49,7 @@ from pipeline.errors.ours import (
 )
 from pipeline.errors.pictures import (
     AnimatedNotSupported,
+    AssetTypeUnknown,
     BadAspectRatio,
     CorruptImage,
     DecodeMemoryLimit,
@@ -148,6 +149,7 @@ __all__ = [
     "AmbiguousVersion",
     "AnimatedNotSupported",
     "ArtifactExpired",
+    "AssetTypeUnknown",
     "AttemptsExhausted",
     "BadAspectRatio",
     "BatchClosed",

@@ -114,5 +114,9 @@ class FindingUndecided(Verdict, outcome=RunState.ABSTAINED):
     """The network whose answer decides gave none."""
 
 
+class AssetTypeUnknown(Verdict, outcome=RunState.ABSTAINED):
+    """No memory is set up for this type of equipment."""
+
+
 class SkinNotMeasurable(Verdict, outcome=RunState.ABSTAINED):
     """The skin cannot be measured in this picture."""

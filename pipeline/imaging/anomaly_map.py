@@ -32,10 +32,10 @@ class Spot:
     peak: float
 
 
-def smooth(distances: NDArray[Any]) -> Map:
-    """A map [h,w] of any size as [224,224]: bilinear, then a Gauss filter."""
+def smooth(distances: NDArray[Any], *, already: bool = False) -> Map:
+    """A map [h,w] of any size as [224,224]: bilinear, then a Gauss filter unless it went through one ``already``."""
     grown = cv2.resize(np.asarray(distances, np.float32), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.GaussianBlur(grown, (0, 0), SIGMA), np.float32)
+    return np.asarray(grown if already else cv2.GaussianBlur(grown, (0, 0), SIGMA), np.float32)
 
 
 def spots(heat: Map, limit: float, width: int, height: int, *, tight: float, least: float) -> tuple[list[Spot], Pixels]:

@@ -25,11 +25,12 @@ FLATTEST: Final = 30.0
 class AnomalyAnswer:
     """``score`` and ``map`` (h, w) are distances from what is normal: 0 is known, there is no upper end.
 
-    They cannot be compared between models. The map covers the whole picture, coarsely.
+    They cannot be compared between models. The map covers the whole picture, coarsely unless it is ``smooth`` already.
     """
 
     score: float
     map: Floats
+    smooth: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,52 @@ class AnomalyScale:
         return 1 / (1 + math.exp(-max(-FLATTEST, min(FLATTEST, steps))))
 
 
-class AnomalyModel(Model[AnomalyAnswer]):
-    """Outputs ``score`` [N] and ``map`` [N,h,w]. The manifest's threshold ``score`` says from where on a picture is odd."""
+@dataclass(frozen=True)
+class ShareScale(AnomalyScale):
+    """Of a model that answers with shares itself: its limit is at 0.5, and they stay as they are."""
 
-    roles: ClassVar = (frozenset({"score", "map"}),)
+    typical: float = TYPICAL
+    limit: float = LIMIT
+
+    def share(self, distance: float) -> float:
+        """The same."""
+        return distance
+
+
+SHARES: Final = frozenset({"share", "share_map"})
+"""Of anomalib's exports with their post-processor: 0..1, odd from 0.5 on; the map is as large as the input, and smooth."""
+
+
+class AnomalyModel(Model[AnomalyAnswer]):
+    """Outputs ``score`` [N] and ``map`` [N,h,w] or [N,1,h,w]; or ``share`` and ``share_map`` of these shapes, 0..1.
+
+    The manifest's threshold ``score`` says from where on a picture is odd; shares are odd from 0.5 on.
+    """
+
+    roles: ClassVar = (frozenset({"score", "map"}), SHARES)
 
     def pre_process(self, pictures: Sequence[Pixels]) -> Tensor:
         return to_batch(pictures, self.entry.input)
 
     def post_process(self, outputs: Mapping[str, Tensor], picture: Pixels) -> AnomalyAnswer:
-        expect("score", outputs["score"], (), 0, FARTHEST)
-        expect("map", outputs["map"], (None, None), 0, FARTHEST)
-        return AnomalyAnswer(float(outputs["score"]), outputs["map"])
+        score, heat, most = ("share", "share_map", 1.0) if self.shares else ("score", "map", FARTHEST)
+        found = outputs[heat][0] if outputs[heat].ndim == 3 and len(outputs[heat]) == 1 else outputs[heat]
+        expect(score, outputs[score], (), 0, most)
+        expect(heat, found, (None, None), 0, most)
+        return AnomalyAnswer(float(outputs[score]), found, self.shares)
+
+    @property
+    def shares(self) -> bool:
+        """Whether it answers with shares."""
+        return set(self.entry.outputs) >= SHARES
 
     def scale(self, of: Literal["score", "place"]) -> AnomalyScale:
         """The scale of scores, or of the strangest places of maps, from the manifest's thresholds.
 
         Raises ModelUnavailable where they are missing or no scale: a score would then mean nothing.
         """
+        if self.shares:
+            return ShareScale()
         typical, limit = self.threshold(f"typical_{of}", None), self.threshold(of, None)
         if not 0 <= typical < limit:
             raise ModelUnavailable(f"{self.entry.name}: typical_{of} {typical} is not below {of} {limit}")

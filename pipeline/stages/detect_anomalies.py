@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from pipeline.contracts import Queue
-from pipeline.errors import ScanmillError
+from pipeline.errors import AssetTypeUnknown, ModelUnavailable, ScanmillError
 from pipeline.imaging.anomaly_map import Spot, smooth, spots
 from pipeline.models.anomaly import AnomalyAnswer, AnomalyModel, AnomalyScale
 from pipeline.models.base import of_family
-from pipeline.numbers import rounded
+from pipeline.numbers import inside, rounded
 from pipeline.stage import Json, Models, Picture, Stage, StageAnswer, StageInput, StageOutput
 
 if TYPE_CHECKING:
@@ -31,19 +31,28 @@ MOST: Final = 20
 
 @dataclass(frozen=True, kw_only=True)
 class DetectAnomalies(Stage):
-    """One network of the anomaly family. ``starts`` are the scores 0..1 from which on the bands after Normal begin.
+    """A network of the anomaly family for each type of equipment, and one for all else. ``starts`` are the scores 0..1 from which on the bands after Normal begin.
 
     Bands are half-open: a score on a border belongs to the band above. ``is_anomalous`` has ``threshold``, a number of
     its own. Boxes: ``pipeline.imaging.anomaly_map.spots``. A person should look
     below the confidence ``doubt``, and where more than ``familiar`` of the map is above the limit: that is another subject,
     camera or palette rather than a fault.
+
+    The scan's option of ``options`` names a type: of those in ``option_values`` each has a network of its own, ``<model>_<type>``.
+    Another type is ASSET_TYPE_UNKNOWN, or ``model``'s where ``any_value`` is set. A network that is missing harms its own
+    type alone.
     """
 
     kind: ClassVar = "detect_anomalies"
+    version: ClassVar = 2
     queue: ClassVar = Queue.GPU
+    alternatives: ClassVar = True
 
     needs: tuple[str, ...] = ("decode_image",)
     model: str
+    options: tuple[str] = ("asset_type",)
+    option_values: tuple[str, ...] = ()
+    any_value: bool = False
     starts: tuple[float, ...] = (0.3, 0.5, 0.8)
     threshold: float = 0.5
     tight: float = 0.5
@@ -59,29 +68,45 @@ class DetectAnomalies(Stage):
 
     @property
     def models(self) -> tuple[str, ...]:
-        return (self.model,)
+        return (self.model, *(f"{self.model}_{name}" for name in self.option_values))
 
     def run(self, items: Sequence[StageInput], models: Models) -> list[StageAnswer]:
-        """Answer ``{score, raw_score, scale, band, bands, threshold, is_anomalous, confidence, boxes, …}``.
+        """Answer ``{score, raw_score, scale, band, bands, threshold, is_anomalous, confidence, boxes, memory, …}``.
 
         ``raw_score`` is the distance, ``scale`` how it became ``score`` 0..1. ``confidence`` 0..1 says how far inside
         its band the score lies: 0 on a border, 1 in the middle, or at the end of the scale. ``map.highest``: in limits.
+        ``memory``: the network's name, and the type that was asked for.
         Artifacts: ``anomaly_map`` (grey, 224 × 224; white is three times the limit) and ``anomaly_mask``.
         """
-        network = of_family(models, self.model, AnomalyModel)
-        scales = network.scale("score"), network.scale("place")
+        asked = [item.options.get(self.options[0]) for item in items]
+        answers: dict[int, StageAnswer] = {}
+        for kind in dict.fromkeys(asked):
+            own = [index for index, each in enumerate(asked) if each == kind]
+            answers |= zip(own, self._asked(kind, [items[index] for index in own], models), strict=True)
+        return [answers[index] for index in range(len(items))]
+
+    def _asked(self, kind: Json, items: Sequence[StageInput], models: Models) -> list[StageAnswer]:
+        """The answers to items of one type."""
+        if kind not in (None, *self.option_values) and not self.any_value:
+            return [AssetTypeUnknown(str(kind), {self.options[0]: kind})] * len(items)
+        name = f"{self.model}_{kind}" if kind in self.option_values else self.model
+        try:
+            network = of_family(models, name, AnomalyModel)
+            scales = network.scale("score"), network.scale("place")
+        except ModelUnavailable as error:
+            return [error] * len(items)
         pictures = [item.needs["decode_image"].picture("canonical") for item in items]
-        found = network.predict(pictures)
+        memory = {"memory": {"model": name, self.options[0]: kind}}
         return [
-            answer if isinstance(answer, ScanmillError) else self._output(answer, picture, *scales)
-            for answer, picture in zip(found, pictures, strict=True)
+            answer if isinstance(answer, ScanmillError) else self._output(answer, picture, *scales, memory)
+            for answer, picture in zip(network.predict(pictures), pictures, strict=True)
         ]
 
     def _output(
-        self, answer: AnomalyAnswer, picture: Pixels, scores: AnomalyScale, places: AnomalyScale
+        self, answer: AnomalyAnswer, picture: Pixels, scores: AnomalyScale, places: AnomalyScale, memory: Json
     ) -> StageOutput:
         height, width = picture.shape[:2]
-        heat = smooth(answer.map)
+        heat = smooth(answer.map, already=answer.smooth)
         parts, mask = spots(heat, places.limit, width, height, tight=self.tight, least=self.least)
         above = round(float((heat >= places.limit).mean()), 6)
         data = {
@@ -90,6 +115,7 @@ class DetectAnomalies(Stage):
             "scale": asdict(scores),
             "boxes": [self._box(part, places) for part in parts[:MOST]],
             "boxes_found": len(parts),
+            **memory,
             "map": {"highest": float(heat.max()) / places.limit, "above": above, "shown_to": SHOWN, **asdict(places)},
         }
         shown = np.round(np.clip(heat / (SHOWN * places.limit), 0, 1) * 255).astype(np.uint8)
@@ -98,7 +124,7 @@ class DetectAnomalies(Stage):
     def _judged(self, score: float, above: float = 0.0) -> dict[str, Json]:
         edges = (0.0, *self.starts, 1.0)
         index = sum(score >= start for start in self.starts)
-        band, confidence = BANDS[index], _inside(score, index, edges)
+        band, confidence = BANDS[index], inside(score, edges)
         finding = {
             "label": band,
             "likeliest": band,
@@ -121,12 +147,3 @@ class DetectAnomalies(Stage):
         confidence = places.share(part.peak)
         kind = TYPES[confidence >= self.starts[-1]]
         return {**asdict(part.box), "confidence": confidence, "type": kind, "peak": part.peak / places.limit}
-
-
-def _inside(score: float, index: int, edges: Sequence[float]) -> float:
-    """How far from its band's borders a score lies, 0..1; the ends of the scale are no borders."""
-    low, high = edges[index], edges[index + 1]
-    above, below = (score - low) / (high - low), (high - score) / (high - low)
-    if index == 0:
-        return below
-    return above if high == 1 else 2 * min(above, below)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import httpx
@@ -29,12 +29,16 @@ from api.schemas import SCHEMAS
 from cli.embedded import EmbeddedPostgres, EmbeddedRedis
 from pipeline.compare import iou
 from pipeline.contracts import System
+from pipeline.imaging.codec import encode_png
 from tests import flir_files, thermal_pack
 from tests.contracts import samples
 from tests.contracts.kennel import Kennel, open_kennel
 from tests.servers.receiver import receiving
 from tests.stack import free_port, until
 from tests.thermograms import thermogram
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 pytestmark = pytest.mark.timeout(300)
 row = pytest.mark.row
@@ -46,9 +50,14 @@ UNSEEN = 2000
 """Numbers of pictures from here on are in no memory."""
 
 
+def mirrored(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bushings below: another type of equipment."""
+    return np.ascontiguousarray(pixels[::-1])
+
+
 @pytest.fixture(scope="module")
 def pack(server_folder: Path) -> Path:
-    return thermal_pack.made(server_folder / "memory")
+    return thermal_pack.made(server_folder / "memory", {"hanging": mirrored})
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +73,7 @@ def substation(
         SCANMILL_API_CORS_ORIGINS=f"{PAGE},http://localhost:3000",
         SCANMILL_MODEL_PACKS=f"{pack},starter",
         SCANMILL_WEBHOOK_ALLOW=f"127.0.0.1:{HOOK}",
+        SCANMILL_THERMAL_ASSET_TYPES='["hanging"]',
     ) as made:
         yield made
 
@@ -123,6 +133,26 @@ def test_the_threshold_is_the_caller_s_and_bands_are_not(substation: Kennel) -> 
     low = detected(substation, 20, threshold=score)
     assert low["is_anomalous"] and low["classification"] == plain["classification"]
     assert not detected(substation, 20, threshold=score + 0.001)["is_anomalous"]
+
+
+def test_a_type_of_equipment_is_compared_with_its_own_memory(substation: Kennel) -> None:
+    """The same bytes, asked one after the other: neither answer is taken for the other."""
+    picture = encode_png(mirrored(thermogram(UNSEEN + 40).pixels))
+    strange, known = (shaped(substation.ask(DETECT, picture, **asked)) for asked in ({}, {"asset_type": "hanging"}))
+    assert (strange["classification"], known["classification"]) == ("Faulty", "Normal")
+    assert (strange["asset_type"], known["asset_type"]) == (None, "hanging")
+    assert [each["model"]["name"] for each in (strange, known)] == ["thermal_patchcore", "thermal_patchcore_hanging"]
+    refused = substation.ask(DETECT, picture, asset_type="pump")
+    assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_FIELD")
+    files = [("files[]", ("a.png", picture)), ("files[]", ("b.png", picture))]
+    batch = substation.http.post(BATCH, files=files, data={"asset_type": "hanging"}).json()
+    until(lambda: substation.http.get(batch["poll_url"]).status_code == 200, 60)
+    results = substation.http.get(batch["poll_url"]).json()["results"]
+    assert [each["classification"] for each in results] == ["Normal", "Normal"]
+    assert substation.http.post(BATCH, files=files, data={"asset_type": "pump"}).status_code == 422
+    own = substation.http.get(INFO, params={"asset_type": "hanging"})
+    assert shaped(own, "FlarenetModel")["name"] == "thermal_patchcore_hanging"
+    assert substation.http.get(INFO, params={"asset_type": "pump"}).json()["code"] == "MODEL_UNAVAILABLE"
 
 
 @row("S4.6")
@@ -318,7 +348,7 @@ def test_a_repeated_batch_is_the_same_and_another_under_its_key_is_a_conflict(su
 def test_model_info_says_what_is_known_and_makes_up_no_accuracy(substation: Kennel) -> None:
     told = shaped(substation.http.get(INFO), "FlarenetModel")
     assert (told["model_type"], told["name"], told["version"]) == ("PatchCore", "thermal_patchcore", "1")
-    assert told["trained_on"] == ["48 normal pictures of normal; limits by 12 others of it"]
+    assert told["trained_on"] == ["own pictures: 48 normal pictures of normal; limits by 12 others of it"]
     assert told["training_date"][:2] == "20" and told["metrics"] == {}
     assert told["thresholds"].keys() == {"typical_score", "score", "typical_place", "place"}
     assert told["digest"] == detected(substation, 0)["model"]["digest"]

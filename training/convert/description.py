@@ -55,6 +55,7 @@ class Description:
     crop_scale: float | None = None
     trained_on: tuple[str, ...] = ()
     trained_at: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     explain: Explain = "auto"
     layer: Layer | None = None
 

@@ -41,13 +41,21 @@ def roles_of(description: Description, found: Mapping[str, NDArray[Any]]) -> dic
     ``found``: the network's outputs [K,...] by name. Raises InvalidField.
     """
     family = FAMILIES[description.task]
-    known = {**{name: name for name in found}, **description.outputs}
+    known = {**{name: name for name in found}, **anomalib(found), **description.outputs}
     if len(family.roles[0]) == len(found) == 1:
         known.setdefault(min(family.roles[0]), next(iter(found)))
     for wanted in family.roles:
         if wanted <= set(known):
             return {role: known[role] for role in sorted(wanted | set(description.outputs))}
     raise InvalidField(f"outputs: say which of {sorted(found)} are {sorted(family.roles[0])}")
+
+
+def anomalib(found: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Roles of the outputs that anomalib's exports have. With labels its post-processor is inside, so they are shares."""
+    if not {"pred_score", "anomaly_map"} <= set(found):
+        return {}
+    score, heat = ("share", "share_map") if "pred_label" in found else ("score", "map")
+    return {score: "pred_score", heat: "anomaly_map"}
 
 
 def check_task(description: Description, found: Mapping[str, NDArray[Any]]) -> None:
@@ -104,6 +112,8 @@ def entry_of(
         table["labels"] = {role: list(description.labels)}
     if description.thresholds:
         table["thresholds"] = dict(description.thresholds)
+    if description.metrics:
+        table["metrics"] = {name: dict(told) for name, told in description.metrics.items()}
     if description.groups:
         table["groups"] = {label: list(indices) for label, indices in description.groups.items()}
     if told := _explanation(description, roles, layer):

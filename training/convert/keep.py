@@ -60,6 +60,16 @@ def _write(path: Path, content: bytes) -> None:
     Path(file.name).replace(path)
 
 
+def measured(metrics: Mapping[str, Any]) -> list[str]:
+    """What was measured when it was trained, or that nothing is known."""
+    rows = [
+        f"| {name} | {one['value']:.3f} | {one['low']:.3f} to {one['high']:.3f} | {one['n']} | {one['on']} |"
+        for name, one in metrics.items()
+    ]
+    told = ["| figure | value | 95 % interval | n | on |", "|---|---|---|---|---|", *rows]
+    return ["## Measured by whoever trained it", "", *(told if rows else ["Nothing is known."]), ""]
+
+
 def card(accepted: Accepted) -> str:
     """What is known of the network, for people."""
     entry, proof = accepted.entry, accepted.proof
@@ -76,10 +86,11 @@ def card(accepted: Accepted) -> str:
             "",
             *trained,
             "",
+            *measured(entry.get("metrics", {})),
             "## Equal to the original",
             "",
             f"Compared on {proof.pictures} pictures with what {proof.by or 'the file'} answered; a difference up to",
-            f"{proof.tolerance:g} of 1 + the value's size is called equal. How good the network is was not measured.",
+            f"{proof.tolerance:g} of 1 + the value's size is called equal.",
             "",
             "| output | largest difference |",
             "|---|---|",

@@ -30,7 +30,7 @@ FEATURES: Final = Entry(
     labels={},
     trained_on=(*PHOTOS, "magnetic_tile_full", "thermal_substations"),
     scored_on=(),
-    good_for=f"a memory of your own normal pictures for {METHOD}: `python -m training.remember`",
+    good_for=f"a memory of your own normal pictures for {METHOD}: `scanmill train patchcore --normal DIR`",
     not_for="telling what a picture shows",
     how="The lower half of our distilled MobileNetV3Small (stride 16) with a light head that learned to repeat what a "
     "public ImageNet network (MobileNetV2, Apache-2.0, not shipped) says in its middle, place by place, on photos, normal "

@@ -13,10 +13,10 @@ from uuid import UUID
 import pytest
 
 from cli.embedded import EmbeddedPostgres
-from db import scans, views
+from db import pipelines, scans, views
 from pipeline import faults
 from storage.keys import artifact_key
-from tests.integration.api.harness import Api, problem
+from tests.integration.api.harness import SPECIFICATION, Api, problem
 from tests.integration.api.pictures import jpeg
 
 pytest_plugins = ("tests.integration.api.fixtures",)
@@ -160,6 +160,35 @@ def test_a_refused_picture_leaves_nothing_behind(api: Api, storage_dir: Path) ->
     assert problem(api.submit(options='{"no_such_switch": true}')) == (422, "INVALID_FIELD")
     assert rows(api) == 0
     assert files(storage_dir) == []
+
+
+def choosing() -> dict[str, Any]:
+    """The pipeline with a stage that reads an option."""
+    reads = {"option": "asset_type", "option_values": ["fan", "pump"], "any_value": False}
+    stages = [
+        {**each, "parameters": reads if each["name"] == "build_report" else {}} for each in SPECIFICATION["stages"]
+    ]
+    return {**SPECIFICATION, "stages": stages}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"asset_type": "valve"}, "must be one of: fan, pump"),
+        ({"asset_type": True}, "must be one of: fan, pump"),
+        ({"asset_type": "../pump"}, "must be true or false, or a name"),
+        ({"generate_preview": "pump"}, "must be true or false"),
+        ({"kind": "pump"}, "this pipeline has no such switch"),
+    ],
+)
+def test_a_choice_is_one_of_those_that_the_pipeline_offers(api: Api, options: dict[str, Any], reason: str) -> None:
+    with api.here.database.begin() as connection:
+        pipelines.publish(connection, choosing())
+    chosen = api.submit(options='{"asset_type": "pump"}')
+    assert api.call("GET", chosen.headers["Location"]).json["options"] == {"asset_type": "pump"}
+    refused = api.submit(options=json.dumps(options))
+    assert problem(refused) == (422, "INVALID_FIELD")
+    assert refused.json["errors"] == [{"field": f"options.{next(iter(options))}", "reason": reason}]
 
 
 def test_storage_away_refuses_and_makes_no_scan(api: Api, storage_dir: Path) -> None:

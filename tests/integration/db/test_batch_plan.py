@@ -19,7 +19,7 @@ STAGES = ("fetch", "look", "left", "right", "extra", "report")
 NEWER = {"models": {"eye": "digest of another file"}}
 
 
-def planned(mill: Mill, batch: UUID, **options: bool) -> dict[str, Any]:
+def planned(mill: Mill, batch: UUID, **options: bool | str) -> dict[str, Any]:
     with mill.database.begin() as connection:
         plan = batch_plan.begin(connection, mill.tenant_id, batch, options)
         assert plan is not None
@@ -32,7 +32,7 @@ def by_stage(plan: Mapping[str, Any], figure: str) -> dict[str, tuple[int, int]]
     return {each["name"]: (each[figure]["least"], each[figure]["most"]) for each in plan["stages"]}
 
 
-def again(mill: Mill, batch: UUID, **options: bool) -> UUID:
+def again(mill: Mill, batch: UUID, **options: bool | str) -> UUID:
     """Do it, to the end."""
     with mill.database.begin() as connection:
         made = batch_again.reprocess(connection, mill.tenant_id, batch, name=None, options=options)
@@ -142,6 +142,19 @@ def test_an_option_changes_what_it_switches_and_what_follows(mill: Mill, done: U
     holds(plan, real)
     assert real["report"] == {"computed": 4, "reused": 1, "skipped": 0}
     assert planned(mill, done, extra=False)["computed"] == {"least": 0, "most": 0}, "it is done now"
+
+
+def test_a_choice_changes_who_reads_it_and_what_follows(mill: Mill, done: UUID) -> None:
+    reads = {"side": "left", "option": "asset_type", "option_values": ["pump"], "any_value": False}
+    mill.publish(small_pipeline(left={"parameters": reads}))
+    again(mill, done)
+    plan = planned(mill, done, asset_type="pump")
+    assert {each["name"]: each["changed"] for each in plan["stages"] if each["changed"]} == {
+        "left": ["parameters", "option"]
+    }
+    real = happened(mill, again(mill, done, asset_type="pump"))
+    holds(plan, real)
+    assert real["left"]["computed"] == 4 and real["right"]["computed"] == 0
 
 
 def test_a_verdict_that_is_known_ends_the_plan_of_its_line(mill: Mill) -> None:

@@ -41,6 +41,16 @@ def test_the_same_picture_again_costs_nothing(mill: Mill) -> None:
         assert shown is not None and all(stage["reused"] for stage in shown["stages"])
 
 
+def test_an_answer_that_depends_on_an_option_is_that_option_s_alone(mill: Mill) -> None:
+    reads = {"side": "left", "option": "asset_type", "option_values": ["pump", "fan"], "any_value": False}
+    mill.publish(small_pipeline(left={"parameters": reads}))
+    mill.submit("cat", options={"asset_type": "pump"})
+    mill.finish()
+    same, other = (mill.submit("cat", options={"asset_type": kind}) for kind in ("pump", "fan"))
+    assert same.ready == [] and [each.stage for each in other.ready] == ["left"]
+    assert mill.states(mill.submit("cat").scan_id)["left"] == "ready", "and so is the answer to none"
+
+
 def test_another_picture_another_tenant_or_unknown_bytes_are_computed(mill: Mill) -> None:
     mill.submit("cat")
     mill.finish()

@@ -44,6 +44,18 @@ def test_boxes_have_the_seed_s_fields() -> None:
     ]
 
 
+def test_the_memory_that_answered_is_the_one_that_is_told() -> None:
+    told = report()
+    told["anomaly"]["memory"] = {"model": "thermal_patchcore_pump", "asset_type": "pump"}
+    told["stages"]["detect_anomalies"]["models"]["thermal_patchcore_pump"] = {
+        "name": "thermal_patchcore_pump",
+        "version": "7",
+    }
+    assert (analysis(told)["asset_type"], analysis(told)["model_version"]) == ("pump", "7")
+    before = analysis(report())
+    assert (before["asset_type"], before["model_version"]) == (None, "3"), "a report from before there were types"
+
+
 @pytest.mark.parametrize(
     ("left", "stage", "told", "code"),
     [

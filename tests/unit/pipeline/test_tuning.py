@@ -29,6 +29,18 @@ def test_thermal_thresholds_and_bands_reach_its_stage_and_only_sound_ones(monkey
         tuned([PIPELINES[System.THERMAL]])
 
 
+def test_types_of_equipment_bring_their_own_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCANMILL_THERMAL_ASSET_TYPES", '["pump", "bushing"]')
+    monkeypatch.setenv("SCANMILL_THERMAL_OTHER_ASSET_TYPES", "default")
+    [found] = tuned([PIPELINES[System.THERMAL]])
+    assert found.models == {"thermal_patchcore", "thermal_patchcore_pump", "thermal_patchcore_bushing"}
+    assert found.by_name["detect_anomalies"].parameters["any_value"] is True
+    for wrong in ('["pump", "pump"]', '["Pump"]', '["../pump"]'):
+        monkeypatch.setenv("SCANMILL_THERMAL_ASSET_TYPES", wrong)
+        with pytest.raises(ValidationError):
+            tuned([PIPELINES[System.THERMAL]])
+
+
 def test_nothing_is_changed_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAT_CONFIDENCE_THRESHOLD", "")
     assert cats() == CAT_FACE

@@ -79,3 +79,11 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"not a picture")
     with pytest.raises(ValueError, match="cannot decode"):
         data.read_rgb(file)
+
+
+def test_the_thermograms_split_is_written_down_and_nothing_moved() -> None:
+    """docs/thermal_substations.csv: no picture of a test's place was remembered."""
+    with (Path(__file__).parents[3] / "docs" / "thermal_substations.csv").open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len({row["sha256"] for row in rows}) == len(rows) == 519
+    assert all(data.part_of(row["group"]) == row["part"] for row in rows)

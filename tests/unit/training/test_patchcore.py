@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -12,7 +11,7 @@ from onnx import TensorProto, helper
 from training import patchcore
 from training.patchcore import Memory
 from training.patchcore_onnx import FEATURES, with_memory
-from training.remember import remember, told
+from training.remember import remember, side_of
 
 
 def patches(count: int, seed: int = 0, channels: int = 5) -> np.ndarray:
@@ -23,24 +22,29 @@ def memory(size: int = 12) -> Memory:
     return Memory.of(patches(200), size, 3)
 
 
-def test_a_coreset_is_seeded_without_repeats_and_reaches_what_is_far() -> None:
+def test_a_coreset_is_without_repeats_and_reaches_what_is_far() -> None:
     given = np.concatenate([patches(300) * 0.01, [[50] * 5, [-50] * 5]]).astype(np.float32)
-    chosen = patchcore.coreset(given, 4, np.random.default_rng(1))
-    assert chosen == patchcore.coreset(given, 4, np.random.default_rng(1))
+    chosen = patchcore.coreset(given, 4, 1)
     assert len(set(chosen)) == 4
     assert {300, 301} <= set(chosen)
 
 
 def test_a_coreset_is_the_greedy_one() -> None:
     given = patches(80)
-    chosen = patchcore.coreset(given, 10, np.random.default_rng(2))
+    chosen = patchcore.coreset(given, 10, 2)
     for number in range(1, 10):
         away = np.linalg.norm(given[:, None] - given[chosen[:number]][None], axis=2).min(axis=1)
         assert away[chosen[number]] == pytest.approx(away.max(), rel=1e-4)
 
 
+def test_a_memory_is_the_same_again_and_another_with_another_seed() -> None:
+    wide = patches(300, channels=patchcore.PROJECTED + 8)
+    one, again, other = (Memory.of(wide, 20, seed).bank for seed in (3, 3, 4))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
 def test_a_coreset_never_has_more_than_there_is() -> None:
-    assert sorted(patchcore.coreset(patches(6), 50, np.random.default_rng(0))) == list(range(6))
+    assert sorted(patchcore.coreset(patches(6), 50, 0)) == list(range(6))
 
 
 def test_distances_are_those_of_loops() -> None:
@@ -107,18 +111,24 @@ def test_the_onnx_form_says_the_same() -> None:
 
 
 @pytest.mark.row("S4.24")
-def test_a_folder_of_pictures_is_remembered(tmp_path: Path) -> None:
+def test_pictures_are_remembered_and_others_say_the_limits(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
-    for number in range(6):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), rng.integers(100, 140, (8, 8, 3)).astype(np.uint8))
+    pictures = [rng.integers(100, 140, (8, 8, 3)).astype(np.uint8) for _ in range(6)]
     onnx.save(passed_through(8, 8, 3), str(tmp_path / "features.onnx"))
-    thresholds, made_of = remember(tmp_path, tmp_path / "features.onnx", tmp_path / "own.onnx", 20, 1)
+    heard: list[tuple[int, int]] = []
+    made = remember(
+        pictures[:5], pictures[5:], tmp_path / "features.onnx", tmp_path / "own.onnx", 20, 1, lambda *s: heard.append(s)
+    )
     session = onnxruntime.InferenceSession(str(tmp_path / "own.onnx"), providers=["CPUExecutionProvider"])
     strange = np.full((1, 8, 8, 3), -0.9, np.float32)
-    assert session.run(["score"], {"image": strange})[0][0] > thresholds["score"] > thresholds["typical_score"] > 0
-    assert thresholds["place"] > thresholds["typical_place"] > 0
-    assert made_of.startswith("5 normal pictures of ") and " 1 others" in made_of
-    command = told(tmp_path / "own.onnx", thresholds, made_of)
-    assert all(f"--threshold {name}={value} " in command for name, value in thresholds.items())
-    with pytest.raises(ValueError, match="five"):
-        remember(tmp_path / "nothing", tmp_path / "features.onnx", tmp_path / "own.onnx", 20, 1)
+    limits = made.thresholds
+    assert session.run(["score"], {"image": strange})[0][0] > limits["score"] > limits["typical_score"] > 0
+    assert limits["place"] > limits["typical_place"] > 0
+    assert (made.patches, made.seen) == (20, 5 * 64) and heard == [(n, 6) for n in range(1, 7)]
+    assert "20 of 320 patches, 6.25%" in made.told
+
+
+def test_features_without_a_fixed_size_are_refused(tmp_path: Path) -> None:
+    onnx.save(passed_through(8, 9, 3), str(tmp_path / "features.onnx"))
+    with pytest.raises(ValueError, match="fixed S"):
+        side_of(tmp_path / "features.onnx")

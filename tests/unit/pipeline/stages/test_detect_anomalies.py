@@ -12,10 +12,10 @@ from onnx import helper
 from pipeline.errors import ModelOutputInvalid, ModelUnavailable
 from pipeline.models.manifest import read_manifest
 from pipeline.models.room import ModelRoom
-from pipeline.stage import StageOutput
+from pipeline.stage import StageInput, StageOutput
 from pipeline.stages.detect_anomalies import DetectAnomalies
 from tests.unit.pipeline import tiny_models as tiny
-from tests.unit.pipeline.items import canonical, item
+from tests.unit.pipeline.items import canonical, code, item
 
 SIZE = 14
 SCALE = {"typical_score": 0.3, "score": 0.5, "typical_place": 0.2, "place": 0.4}
@@ -143,6 +143,30 @@ def test_the_map_has_one_scale_for_every_picture(model: Any) -> None:
     assert found.data["map"]["highest"] == pytest.approx(1, abs=0.02)
 
 
+def typed(kind: str | None, picture: Any) -> StageInput:
+    return StageInput({"decode_image": canonical(picture)}, {} if kind is None else {"asset_type": kind})
+
+
+def test_each_type_is_compared_with_its_own_memory(model: Any, tmp_path: Path) -> None:
+    """The pump's limits are twice as wide: the same picture is odd for all else and normal for a pump."""
+    pump = network(tmp_path, {name: 2 * value for name, value in SCALE.items()})
+    stage = DetectAnomalies(model="own", option_values=("pump", "bushing"))
+    assert stage.models == ("own", "own_pump", "own_bushing")
+    items = [typed(kind, flat(0.6)) for kind in ("pump", None, "valve", "bushing", "pump")]
+    found = stage.run(items, {"own": model, "own_pump": pump})
+    assert [code(each) for each in found] == ["ok", "ok", "ASSET_TYPE_UNKNOWN", "MODEL_UNAVAILABLE", "ok"]
+    told = [each.data for each in found if isinstance(each, StageOutput)]
+    assert [each["band"] for each in told] == ["Normal", "Faulty", "Normal"]
+    assert [each["memory"] for each in told[:2]] == [
+        {"model": "own_pump", "asset_type": "pump"}, {"model": "own", "asset_type": None},
+    ]  # fmt: skip
+
+
+def test_another_type_may_be_compared_with_the_common_memory(model: Any) -> None:
+    [found] = DetectAnomalies(model="own", any_value=True).run([typed("valve", flat(0.6))], {"own": model})
+    assert isinstance(found, StageOutput) and found.data["memory"] == {"model": "own", "asset_type": "valve"}
+
+
 def test_an_answer_that_is_none_harms_its_own_picture_alone(tmp_path: Path) -> None:
     model = network(tmp_path, SCALE, last="Log")
     good, bad = judged(model, flat(1.0), flat(0.0))
@@ -152,10 +176,10 @@ def test_an_answer_that_is_none_harms_its_own_picture_alone(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("wrong", [{"typical_score": 0.5}, {"place": 0.1}])
 def test_without_a_scale_there_is_no_score(tmp_path: Path, wrong: dict[str, float]) -> None:
-    with pytest.raises(ModelUnavailable):
-        judged(network(tmp_path, SCALE | wrong), flat(0.1))
+    [found] = judged(network(tmp_path, SCALE | wrong), flat(0.1))
+    assert isinstance(found, ModelUnavailable)
 
 
 def test_a_manifest_that_says_no_limits_is_no_reason_to_make_some_up(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable):
-        judged(network(tmp_path, {"score": 0.5}), flat(0.1))
+    [found] = judged(network(tmp_path, {"score": 0.5}), flat(0.1))
+    assert isinstance(found, ModelUnavailable)
