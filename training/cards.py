@@ -18,7 +18,7 @@ def card(entry: Entry, measured: Mapping[str, Any]) -> str:
     """The whole card."""
     sections = [
         ("What for, and what not", [f"- For: {entry.good_for}.", f"- Not for: {entry.not_for}."]),
-        ("How", [entry.how]),
+        ("How", [measured["run"].get("how", entry.how)]),
         ("Scores on pictures it has not seen", scores(measured)),
         ("Slices", sliced(measured)),
         ("Calibration", calibration(entry, measured)),

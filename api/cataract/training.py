@@ -8,10 +8,8 @@ from api.json_body import read_object
 from api.replies import address
 from api.services import services
 from api.training import asked_for
+from pipeline.cataract_analysis import TRAINED_BY
 from pipeline.errors import TrainingUnavailable, UnknownRecipe
-
-RECIPES = {"lgbm": "cataract_fast", "clip": "cataract_strong"}
-"""The seed's words for the models, and what trains them here."""
 
 
 def train_lgbm() -> Response:
@@ -36,7 +34,7 @@ def _train(model: str) -> Response:
     if len(roots) == 1:
         given = {"data": str(roots[0]), **given}
     try:
-        made, new_one = asked_for(RECIPES[model], given, "")
+        made, new_one = asked_for(TRAINED_BY[model], given, "")
     except UnknownRecipe as error:  # of a client who named none: the trainers there are cannot do it
         raise TrainingUnavailable(str(error)) from error
     where = f"/v1/training/{made.id}"
