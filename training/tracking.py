@@ -109,7 +109,8 @@ class Tracker:
         self.log(self.client.log_text, environment(), "environment.txt")
         for file in sorted(place.out.iterdir()):
             if file.name.startswith(f"{self.recipe}.") and file.suffix == ".png":
-                self.log(self.client.log_image, Image.open(file), file.name.removeprefix(f"{self.recipe}."))
+                with Image.open(file) as picture:
+                    self.log(self.client.log_image, picture, file.name.removeprefix(f"{self.recipe}."))
             elif file.is_file() and file.suffix not in {".checkpoint", ".mlflow"}:
                 self.log(self.client.log_artifact, str(file))
 

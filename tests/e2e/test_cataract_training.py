@@ -47,8 +47,8 @@ def clinic(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Clinic
         stack.start("api")
         stack.start("control")
         stack.start("worker", "--slots", "0", "--train", "1")
-        stack.await_published("cataract")
         until(made.is_taught, PATIENCE_S, stack.last_words)
+        stack.await_published("cataract", PATIENCE_S)
         yield made
 
 
@@ -56,7 +56,7 @@ def clinic(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Clinic
 def test_asked_for_killed_gone_on_with_promoted_and_rolled_back(clinic: Clinic, tmp_path: Path) -> None:
     asked = clinic.http("POST", "/train_clip", 202, scale=0.04)["training_id"]
     clinic.await_(asked, "running", step=2)
-    until(lambda: bool(clinic.status(asked)["checkpoint"]), 60, clinic.stack.last_words)
+    until(lambda: bool(clinic.status(asked)["checkpoint"]), PATIENCE_S, clinic.stack.last_words)
     those_that_train = clinic.trainings()
     [pid] = [each for each in those_that_train if parent(each) not in those_that_train]
     os.kill(pid, signal.SIGKILL)
