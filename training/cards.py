@@ -191,5 +191,10 @@ def commands(entry: Entry, run: Mapping[str, Any]) -> list[str]:
 
 def stage(one: Mapping[str, Any]) -> str:
     """One stage of the training loop, in words."""
-    planned = "" if one["done"] == one["steps"] else f" (of {one['steps']:,} planned: as many as fitted into the time)"
+    why = (
+        "the validation part saw nothing better"
+        if one.get("ended") == "no better"
+        else "as many as fitted into the time"
+    )
+    planned = "" if one["done"] == one["steps"] else f" (of {one['steps']:,} planned: {why})"
     return f"{one['done']:,} steps{planned} of {one['batch']} pictures at {one['size']} px, peak rate {one['rate']:g}."

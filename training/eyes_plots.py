@@ -49,11 +49,16 @@ def sheet(title: str, right: str, up: str) -> tuple[Image.Image, ImageDraw.Image
     pen, middle = ImageDraw.Draw(picture), EDGE + SIDE / 2
     pen.text((middle, EDGE / 2), title, font=font(16), fill=INK, anchor="mm")
     pen.text((middle, SIDE + 1.65 * EDGE), right, font=font(14), fill=INK, anchor="mm")
-    words = Image.new("RGB", (SIDE, 24), (255, 255, 255))
-    ImageDraw.Draw(words).text((SIDE / 2, 12), up, font=font(14), fill=INK, anchor="mm")
-    picture.paste(words.rotate(90, expand=True), (6, EDGE))
+    upright(picture, up, 14, SIDE, (6, EDGE))
     pen.rectangle((EDGE, EDGE, EDGE + SIDE, EDGE + SIDE), outline=LINE)
     return picture, pen
+
+
+def upright(picture: Image.Image, words: str, size: int, length: int, corner: tuple[int, int]) -> None:
+    """Words read from below, in the middle of a strip of that length whose upper left corner is given; in place."""
+    strip = Image.new("RGB", (length, 22), (255, 255, 255))
+    ImageDraw.Draw(strip).text((length / 2, 11), words, font=font(size), fill=INK, anchor="mm")
+    picture.paste(strip.rotate(90, expand=True), corner)
 
 
 def confusion(found: NDArray[np.int64], classes: Sequence[str]) -> Image.Image:
@@ -62,9 +67,7 @@ def confusion(found: NDArray[np.int64], classes: Sequence[str]) -> Image.Image:
     half = SIDE / 2
     for truth in (0, 1):
         pen.text((EDGE + (truth + 0.5) * half, EDGE + SIDE + 18), classes[truth], font=font(13), fill=INK, anchor="mm")
-        name = Image.new("RGB", (int(half), 22), (255, 255, 255))
-        ImageDraw.Draw(name).text((half / 2, 11), classes[truth], font=font(13), fill=INK, anchor="mm")
-        picture.paste(name.rotate(90, expand=True), (EDGE - 26, int(EDGE + truth * half)))
+        upright(picture, classes[truth], 13, SIDE // 2, (EDGE - 26, EDGE + truth * SIDE // 2))
         for answer in (0, 1):
             share = found[truth, answer] / max(1, found[truth].sum())
             left, top = EDGE + answer * half, EDGE + truth * half
