@@ -29,7 +29,10 @@ from training.recipes import cataract_fast, cataract_strong
 from training.recipes import eyes as encoder
 from training.run import arguments, run
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras, as it saves
+]
 row = pytest.mark.row
 SHIPPED = PACKS_ROOT / "starter" / "eyes.onnx"
 
