@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Response, jsonify, request
 
 from api.auth import principal
@@ -19,6 +18,7 @@ from api.services import services
 from db import model_promotions, model_versions, tenants
 from db.model_promotions import PROMOTE, ROLLBACK, Request
 from db.model_versions import VersionRow
+from db.session import Connection
 from pipeline.errors import AlreadyCurrent, AmbiguousVersion, NoEarlierVersion, NotFound
 
 LONGEST_TEXT = 500
@@ -131,7 +131,7 @@ def shown(version: VersionRow, current: str | None) -> dict[str, Any]:
     }
 
 
-def _chosen(connection: sa.Connection, name: str, wanted: str) -> str:
+def _chosen(connection: Connection, name: str, wanted: str) -> str:
     """The digest of the one version that is meant. Raises NotFound, AmbiguousVersion."""
     found = model_versions.chosen(connection, name, wanted)
     if not found:

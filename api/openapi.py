@@ -72,7 +72,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         "responses": answers | _problems(operation),
     }
     if operation.body:
-        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+        described["requestBody"] = {"required": operation.body_required, "content": _content(operation.body)}
     if operation.scope:
         described["security"] = [{"bearer": []}, {"header": []}]
         described["x-scope"] = operation.scope

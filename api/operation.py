@@ -47,6 +47,7 @@ class Operation:
     answers: Mapping[int, Answer]
     parameters: tuple[Parameter, ...] = ()
     body: Mapping[str, Schema] = field(default_factory=dict)
+    body_required: bool = True
     errors: tuple[type[ScanmillError], ...] = ()
 
     @property

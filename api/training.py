@@ -41,8 +41,17 @@ def submit_training() -> Response:
     body = read_object(request)
     only_known(body, frozenset({"recipe", "parameters"}))
     recipe = text_of(body.get("recipe"), "recipe", LONGEST_NAME)
+    made, new_one = asked_for(recipe, body.get("parameters"))
+    return _accepted(made, new_one=new_one)
+
+
+def asked_for(recipe: str, given: object, within: str = "parameters.") -> tuple[TrainingRow, bool]:
+    """The training that the current request asks for, and whether it is new, rather than its Idempotency-Key's.
+
+    Refusals call a parameter ``within`` and its name. Raises UnknownRecipe and TrainingUnavailable, too.
+    """
     here, tenant = services(), principal().tenant_id
-    parameters = read_parameters(body.get("parameters"), here.training.roots)
+    parameters = read_parameters(given, here.training.roots, within)
     new = NewRun(
         tenant_id=tenant,
         recipe=recipe,
@@ -54,9 +63,11 @@ def submit_training() -> Response:
         if "after" in parameters:
             earlier = training_runs.get(connection, tenant, UUID(parameters["after"]))
             if earlier is None or earlier.state != "succeeded":
-                raise invalid("parameters.after", "must be the id of a training of yours that succeeded")
+                raise invalid(f"{within}after", "must be the id of a training of yours that succeeded")
         made, new_one = training_runs.submit(connection, new)
-    return _accepted(made, new_one=new_one)
+    if new_one:
+        here.doorbell.ring_training([made.id])
+    return made, new_one
 
 
 def list_trainings() -> Response:
@@ -96,6 +107,8 @@ def resume_training(training_id: str) -> Response:
         )
     if found is None:
         raise NotFound
+    if found[1]:
+        services().doorbell.ring_training([found[0].id])
     return _accepted(found[0], new_one=found[1])
 
 
@@ -118,8 +131,6 @@ def get_training_file(training_id: str, name: str) -> Response:
 
 
 def _accepted(made: TrainingRow, *, new_one: bool) -> Response:
-    if new_one:
-        services().doorbell.ring_training([made.id])
     response = jsonify(_shown(made))
     response.status_code = 202 if new_one else 200
     response.headers["Location"] = address(f"/v1/training/{made.id}")

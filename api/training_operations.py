@@ -13,22 +13,22 @@ from pipeline import errors
 _STATE = {"type": "string", "enum": list(STATES)}
 _FIGURE = {"type": ["number", "null"]}
 _TRUTH = {"type": "boolean"}
+_DATA = {"data": {**TEXT, "description": f"{PATHS['data']}, below one of SCANMILL_TRAINING_ROOTS"}}
+_PARAMETERS = {
+    **{name: {**TEXT, "description": about} for name, about in PATHS.items() if name != "data"},
+    "budget": {"type": "string", "enum": ["cpu", "gpu"], "description": "as the worker is, if not said"},
+    "scale": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SCALE},
+    "minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_MINUTES},
+    "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
+    "again": {**_TRUTH, "description": "only export and score the weights of the training that after names"},
+    "train_only": {**_TRUTH, "description": "neither export nor score"},
+    "after": {**UUID, "description": "begin with the files of this training of yours, which succeeded"},
+}
 
 SCHEMAS |= {
     "Recipe": shape({"name": TEXT, "about": TEXT, "seen_at": TIME}),
-    "TrainingParameters": shape(
-        {"data": {**TEXT, "description": f"{PATHS['data']}, below one of SCANMILL_TRAINING_ROOTS"}},
-        optional={
-            **{name: {**TEXT, "description": about} for name, about in PATHS.items() if name != "data"},
-            "budget": {"type": "string", "enum": ["cpu", "gpu"], "description": "as the worker is, if not said"},
-            "scale": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SCALE},
-            "minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_MINUTES},
-            "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
-            "again": {**_TRUTH, "description": "only export and score the weights of the training that after names"},
-            "train_only": {**_TRUTH, "description": "neither export nor score"},
-            "after": {**UUID, "description": "begin with the files of this training of yours, which succeeded"},
-        },
-    ),
+    "TrainingParameters": shape(_DATA, optional=_PARAMETERS),
+    "SeedTrainingParameters": shape({}, optional=_DATA | _PARAMETERS),
     "NewTraining": shape({"recipe": TEXT, "parameters": ref("TrainingParameters")}),
     "TrainingProgress": {
         "type": "object",
@@ -69,7 +69,7 @@ SCHEMAS |= {
 }
 
 _ID = Parameter("training_id", "path", "A training's id", {"type": "string", "format": "uuid"})
-_KEY = Parameter(
+TRAINING_KEY = Parameter(
     "Idempotency-Key", "header", "Makes a request safe to repeat: the same key and request give the same training"
 )
 _WHERE = {"Location": "The training's address"}
@@ -91,7 +91,7 @@ TRAINING_OPERATIONS = (
         tag="training",
         summary="Train a network",
         scope="admin",
-        parameters=(_KEY,),
+        parameters=(TRAINING_KEY,),
         body={"application/json": ref("NewTraining")},
         answers={
             200: answer("Training", "The training that this Idempotency-Key made before", **_WHERE),

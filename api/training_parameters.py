@@ -20,37 +20,40 @@ PATHS = {
 MOST_SCALE, MOST_MINUTES, MOST_SEED = 1_000, 7 * 24 * 60, 2**31 - 1
 
 
-def read_parameters(given: object, roots: Sequence[Path]) -> dict[str, Any]:
-    """The parameters as they are stored. Raises INVALID_FIELD, and PATH_NOT_ALLOWED for a path below no root."""
+def read_parameters(given: object, roots: Sequence[Path], within: str = "parameters.") -> dict[str, Any]:
+    """The parameters as they are stored. Raises INVALID_FIELD, and PATH_NOT_ALLOWED for a path below no root.
+
+    A refusal calls a parameter ``within`` and its name, as it stood in the request.
+    """
     if not isinstance(given, Mapping):
         raise invalid("parameters", "must be an object, with data at least")
     if unknown := sorted(given.keys() - PATHS.keys() - _RULES.keys()):
-        raise invalid(f"parameters.{unknown[0]}", "is not a parameter of a training")
+        raise invalid(f"{within}{unknown[0]}", "is not a parameter of a training")
     if "data" not in given:
-        raise invalid("parameters.data", "is missing")
+        raise invalid(f"{within}data", "is missing")
     for name, value in given.items():
         if name in PATHS:
-            _check_path(name, value, roots)
+            _check_path(within + name, value, roots)
         elif not _RULES[name][0](value):
-            raise invalid(f"parameters.{name}", _RULES[name][1])
+            raise invalid(within + name, _RULES[name][1])
     if given.get("again") and given.get("train_only"):
-        raise invalid("parameters.again", "leaves nothing to do together with train_only")
+        raise invalid(f"{within}again", "leaves nothing to do together with train_only")
     if given.get("again") and "after" not in given:
-        raise invalid("parameters.again", "needs after: the training whose weights are exported and scored again")
+        raise invalid(f"{within}again", "needs after: the training whose weights are exported and scored again")
     return dict(given)
 
 
-def _check_path(name: str, value: object, roots: Sequence[Path]) -> None:
+def _check_path(field: str, value: object, roots: Sequence[Path]) -> None:
     """Its words; and where it is on this host too, that no link leads out of the roots."""
     if not isinstance(value, str):
-        raise invalid(f"parameters.{name}", "must be a path, as text")
+        raise invalid(field, "must be a path, as text")
     try:
         check_words(roots, value)
         if Path(value).exists():
             resolved(roots, value)
     except (PathNotAllowed, OSError) as error:
         reason = "must be an absolute path below a folder that SCANMILL_TRAINING_ROOTS names"
-        raise Refused(PathNotAllowed(str(error)), fields={f"parameters.{name}": reason}) from error
+        raise Refused(PathNotAllowed(str(error)), fields={field: reason}) from error
 
 
 def _is_number(value: object, most: float) -> bool:

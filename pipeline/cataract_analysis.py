@@ -9,6 +9,8 @@ CATARACT: Final = "cataract"
 WORDS: Final = {"fast": "lgbm", "strong": "clip"}
 """Our models' names in the seed's words; neither of ours is its CLIP."""
 BOTH: Final = "ensemble"
+TRAINED_BY: Final = {word: f"cataract_{name}" for name, word in WORDS.items()}
+"""The seed's words to the recipes that train these models."""
 
 
 def found(report: Mapping[str, Any] | None) -> bool:

@@ -18,7 +18,7 @@ def card(entry: Entry, measured: Mapping[str, Any]) -> str:
     """The whole card."""
     sections = [
         ("What for, and what not", [f"- For: {entry.good_for}.", f"- Not for: {entry.not_for}."]),
-        ("How", [entry.how]),
+        ("How", [measured["run"].get("how", entry.how)]),
         ("Scores on pictures it has not seen", scores(measured)),
         ("Slices", sliced(measured)),
         ("Calibration", calibration(entry, measured)),
@@ -191,5 +191,10 @@ def commands(entry: Entry, run: Mapping[str, Any]) -> list[str]:
 
 def stage(one: Mapping[str, Any]) -> str:
     """One stage of the training loop, in words."""
-    planned = "" if one["done"] == one["steps"] else f" (of {one['steps']:,} planned: as many as fitted into the time)"
+    why = (
+        "the validation part saw nothing better"
+        if one.get("ended") == "no better"
+        else "as many as fitted into the time"
+    )
+    planned = "" if one["done"] == one["steps"] else f" (of {one['steps']:,} planned: {why})"
     return f"{one['done']:,} steps{planned} of {one['batch']} pictures at {one['size']} px, peak rate {one['rate']:g}."

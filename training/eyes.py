@@ -4,7 +4,7 @@ Half of the source's cataract pictures were turned on a white ground and many ot
 alone tells much. Views are cut tight or are given a border of any kind, whatever the label.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from training import augment
-from training.data import Floats, Part, Picture, Pixels, as_pixels, decoded, everything, only
+from training.data import Floats, Part, Picture, Pixels, as_pixels, decoded, only, pictures
+from training.folder import labelled, own
 
 CATARACT: Final = "human_eye_cataract"
 OTHER_EYES: Final = "human_eye_conjunctivitis"
@@ -36,7 +37,7 @@ class Eyes:
     def of(cls, items: Iterable[Picture]) -> "Eyes":
         """Decoded, shorter side at most 256."""
         kept = list(items)
-        labels = np.array([item.row["label"] == "Cataract" for item in kept], np.float32)
+        labels = np.array([label_of(item) == "cataract" for item in kept], np.float32)
         return cls(decoded(kept, 256), [item.group for item in kept], labels)
 
     def of_label(self, cataract: bool) -> list[int]:
@@ -45,8 +46,18 @@ class Eyes:
 
 
 def eyes(data: Path, part: Part) -> Eyes:
-    """One part of the cataract set; all pictures of one original size are on one side."""
-    return Eyes.of(only(everything(data, [CATARACT]), part))
+    """One part of what `labelled_eyes` finds."""
+    return Eyes.of(only(labelled_eyes(data), part))
+
+
+def labelled_eyes(data: Path) -> Sequence[Picture]:
+    """Of our cataract set, all pictures of one original size on one side; or of a user's own folder of both classes."""
+    return labelled(data, LABELS) if own(data) else list(pictures(data, CATARACT))
+
+
+def label_of(item: Picture) -> str:
+    """`cataract` or `normal`, however a table writes it; anything else as it stands."""
+    return item.row["label"].lower()
 
 
 def view(rng: np.random.Generator, image: Pixels, size: int) -> Pixels:

@@ -7,7 +7,8 @@ import numpy as np
 
 from training.data import Floats, Pixels, decoded, everything, only
 from training.evaluate import Metric, auc, expected_calibration_error
-from training.eyes import OTHER_EYES, Eyes, ellipse, eyes, middle
+from training.eyes import LABELS, OTHER_EYES, Eyes, ellipse, eyes, middle
+from training.eyes_plots import draw
 from training.grouped import accuracy, balanced, grouped
 from training.place import Place
 
@@ -15,14 +16,21 @@ Chance: TypeAlias = Callable[[list[Pixels]], Floats]
 """Pictures to the chance of cataract [N]."""
 
 
-def cataract_metrics(place: Place, chance: Chance) -> list[Metric]:
-    """Accuracy and its parts on the test part, then with borders cut off or painted over, then on another set."""
+def cataract_metrics(place: Place, name: str, chance: Chance) -> list[Metric]:
+    """Accuracy and its parts on the test part, then with borders cut off or painted over, then on another set if it is there.
+
+    Draws the confusion matrix and the ROC curve of the model `name`, too.
+    """
     asked = eyes(place.data, "test")
     chances = chance(asked.images)
     found = plain(asked, chances)
-    for name, images in without_borders(asked).items():
+    area = next(one for one in found if one.name == "AUROC")
+    draw(place.out, name, chances, asked.cataract.astype(bool), area, LABELS)
+    for form, images in without_borders(asked).items():
         right = (chance(images) >= 0.5) == asked.cataract
-        found.append(grouped(f"accuracy, {name}", asked.groups, accuracy(right), "test part"))
+        found.append(grouped(f"accuracy, {form}", asked.groups, accuracy(right), "test part"))
+    if not (place.data / OTHER_EYES).is_dir():
+        return found
     others = only(everything(place.data, [OTHER_EYES]), "test")
     alarms = chance(decoded(others, 256)) >= 0.5
     found.append(Metric.mean("called cataract in another set of eyes", alarms, f"{OTHER_EYES}, test part, no cataract"))
@@ -30,13 +38,17 @@ def cataract_metrics(place: Place, chance: Chance) -> list[Metric]:
 
 
 def plain(asked: Eyes, chances: Floats) -> list[Metric]:
-    """Accuracy, balanced accuracy, sensitivity, specificity, area and calibration, with intervals over groups."""
-    yes = asked.cataract.astype(bool)
-    right = (chances >= 0.5) == yes
+    """Accuracy, precision, recall (`cataracts found`), specificity, F1, area, calibration, with intervals over groups."""
+    yes, said = asked.cataract.astype(bool), chances >= 0.5
+    right = said == yes
     sure = np.maximum(chances, 1 - chances)
 
     def share(of: np.ndarray) -> Callable[[np.ndarray], float]:
         return lambda chosen: float(right[chosen][of[chosen]].mean()) if of[chosen].any() else float("nan")
+
+    def harmonic(chosen: np.ndarray) -> float:
+        named = float(said[chosen].sum() + yes[chosen].sum())
+        return 2 * float((said & yes)[chosen].sum()) / named if named else float("nan")
 
     def area(chosen: np.ndarray) -> float:
         return auc(chances[chosen], list(yes[chosen])) if 0 < yes[chosen].mean() < 1 else float("nan")
@@ -47,7 +59,9 @@ def plain(asked: Eyes, chances: Floats) -> list[Metric]:
     statistics = {
         "accuracy": accuracy(right),
         "balanced accuracy": balanced(right, yes),
+        "precision": share(said),
         "cataracts found": share(yes),
+        "F1": harmonic,
         "normal eyes passed": share(~yes),
         "AUROC": area,
         "calibration error": error,

@@ -52,7 +52,8 @@ def learn(lesson: Lesson, place: Place, budget: Budget) -> None:
     budget = dataclasses.replace(budget, began=budget.began - run.seconds)
     network = trained(lesson, place, budget, stages, run)
     lesson.kept(network).save_weights(str(place.weights(lesson.recipe)))
-    place.trained(lesson.recipe, budget, run.done, data_sha256=plan["data"], resumed=run.resumed)
+    facts = {"data_sha256": plan["data"], "resumed": run.resumed, **lesson.facts}
+    place.trained(lesson.recipe, budget, run.done, **facts)
     run.save(file)
     place.stop.obey()
 

@@ -1,7 +1,7 @@
 """What a recipe hands to the training loop."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from training.budget import Stages
@@ -25,3 +25,5 @@ class Lesson:
     validation: Draw | None = None
     """Draws batches of the validation part, never of the test part: then a stage ends early when they get no better,
     and keeps the best averaged weights."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else the note of the run says."""

@@ -86,7 +86,7 @@ def _features(graph: Edited, name: str) -> tuple[str, bool]:
 
 def _weighted(graph: Edited, features: str) -> str:
     """The last convolution's planes [N,K,h,w], each times the mean slope of ``features`` by it."""
-    index = _last_convolution(graph, features)
+    index = graph.last_convolution(features)
     convolution = graph.node(index)
     gain = slope(graph, features, index)
     if gain is None:
@@ -100,21 +100,6 @@ def _weighted(graph: Edited, features: str) -> str:
     if gain == ONE:
         return planes
     return graph.add("Mul", planes, gain if gain in graph.constants else graph.add("GlobalAveragePool", gain))
-
-
-def _last_convolution(graph: Edited, name: str) -> int:
-    """Index of the last Conv that ``name`` depends on."""
-    seen: set[int] = set()
-    waiting = [name]
-    while waiting:
-        index = graph.maker.get(waiting.pop())
-        if index is not None and index not in seen:
-            seen.add(index)
-            waiting += graph.node(index).input
-    found = [index for index in seen if graph.node(index).op_type == "Conv"]
-    if not found:
-        raise OtherFormError("no convolution")
-    return max(found)
 
 
 def _is_normed(graph: Edited, planes: str) -> bool:

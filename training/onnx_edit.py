@@ -50,6 +50,24 @@ class Edited:
             name = node.input[0]
         return name
 
+    def needed(self, name: str) -> list[int]:
+        """Indices of the nodes that a tensor depends on, its own maker among them, in order."""
+        seen: set[int] = set()
+        waiting = [name]
+        while waiting:
+            index = self.maker.get(waiting.pop())
+            if index is not None and index not in seen:
+                seen.add(index)
+                waiting += self.node(index).input
+        return sorted(seen)
+
+    def last_convolution(self, name: str) -> int:
+        """Index of the last Conv that a tensor depends on. Raises OtherFormError."""
+        found = [index for index in self.needed(name) if self.node(index).op_type == "Conv"]
+        if not found:
+            raise OtherFormError("no convolution")
+        return found[-1]
+
     def add(self, kind: str, *inputs: str, named: str | None = None, **attributes: Any) -> str:
         """One more node; the name of its output."""
         name = named or next(self._names)

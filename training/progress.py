@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -18,6 +18,9 @@ class Listener(Protocol):
 
     def told(self, facts: dict[str, Any]) -> None:
         """Hear of one step: `stage`, `step`, `loss` and more."""
+
+    def tried(self, name: str, parameters: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+        """Hear of one combination of a search."""
 
 
 class Progress:
@@ -48,6 +51,11 @@ class Progress:
         if "step" in facts:
             for listener in self.listeners:
                 listener.told(dict(self.facts))
+
+    def tried(self, name: str, parameters: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+        """Tell whoever listens of one combination of a search, and how it did."""
+        for listener in self.listeners:
+            listener.tried(name, parameters, figures)
 
     def end(self) -> None:
         """Write a last time and let the file rest."""

@@ -1,11 +1,12 @@
 """Where a run's numbers come from: the code, the command, the data."""
 
 import hashlib
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,13 @@ def command(words: Sequence[str] | None = None) -> str:
         elif option != "--resume":
             said.append(option + equals + value)
     return " ".join(["python -m training.run", *said])
+
+
+def environment() -> str:
+    """Python and every installed package with its version, one a line, as `pip freeze` has it; no name of the machine."""
+    packages = {one.metadata["Name"]: one.version for one in distributions()}
+    lines = [f"# Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
+    return "\n".join([*lines, *(f"{name}=={packages[name]}" for name in sorted(packages, key=str.lower))]) + "\n"
 
 
 def digest(folder: Path) -> str:

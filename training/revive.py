@@ -32,8 +32,10 @@ Folded: TypeAlias = tuple[Floats, Floats]
 """Kernel in ONNX's order [out,in,h,w] and bias [out]."""
 
 
-def into(network: Any, file: Path, images: Floats) -> None:
+def into(network: Any, file: Path, images: Floats | None) -> None:
     """Fill a network with the convolutions and dense layers of `file`; `images` give the statistics.
+
+    Without images every norm adds its bias and no more: right for norms that are not to be trained.
 
     Raises `ValueError` if the file has another number of convolutions, `KeyError` if it lacks a dense layer.
     """
@@ -49,8 +51,11 @@ def into(network: Any, file: Path, images: Floats) -> None:
         turned = kernel.transpose(2, 3, 0, 1) if deep else kernel.transpose(2, 3, 1, 0)
         layer.set_weights([turned] if followed[layer] else [turned, bias])
     for layer, (_, bias) in zip(convolutions, folded, strict=True):
-        if norm := followed[layer]:
+        if (norm := followed[layer]) and images is not None:
             measured(network, layer, norm, bias, images)
+        elif norm:
+            one = np.ones_like(bias)
+            norm.set_weights([one * np.sqrt(1 + norm.epsilon), bias, 0 * one, one])
     multiplied = products(graph)
     for layer in network.layers:
         if isinstance(layer, layers.Dense):

@@ -49,7 +49,7 @@ def arguments() -> argparse.ArgumentParser:
     what.add_argument("--train-only", action="store_true", help="neither export nor score: needs no TensorFlow")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
     parser.add_argument("--progress", type=Path, default=None, help="JSON file to rewrite with how far the run is")
-    parser.add_argument("--mlflow", default="", help="where to log the run: an MLflow tracking URI")
+    parser.add_argument("--mlflow", default="", help="where to log the run: a folder, or an MLflow tracking URI")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--budget", choices=("cpu", "gpu"), default="gpu" if GPU else "cpu")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the budget's steps")

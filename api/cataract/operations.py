@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from api.cataract import calls
+from api.cataract import calls, training
 from api.operation import Operation, Parameter, answer
 from api.scan_operations import ID, IDEMPOTENCY, SUBMIT_ERRORS
 from api.schemas import ref
+from api.training_operations import TRAINING_KEY
 from pipeline import errors
 
 _PREFER = Parameter("Prefer", "header", "respond-async: answer 202 at once; wait=N: after N seconds at most")
 _BATCH = Parameter("batch_id", "path", "A batch's id", {"type": "string", "format": "uuid"})
 _WHERE = {"Location": "Where the answer is, or will be"}
+_TRAINING = {"Location": "The training's address"}
 _ENDS = (
     *(errors.NotAnEye, errors.FindingUndecided, errors.PoisonInput, errors.AttemptsExhausted, errors.StageTimeout),
     *(errors.ModelUnavailable, errors.ModelLoadError, errors.ModelOutputInvalid, errors.ModelRunFailed),
@@ -82,6 +84,31 @@ CATARACT_OPERATIONS = (
         parameters=(_BATCH,),
         answers=_LINES,
         errors=(errors.NotFound,),
+    ),
+    *(
+        Operation(
+            method="POST",
+            path=path,
+            handler=handler,
+            tag="cataract",
+            summary=summary,
+            scope="admin",
+            parameters=(TRAINING_KEY,),
+            body={"application/json": ref("SeedTrainingParameters")},
+            body_required=False,
+            answers={
+                200: answer("CataractTraining", "The training that this Idempotency-Key made before", **_TRAINING),
+                202: answer("CataractTraining", "Accepted", **_TRAINING),
+            },
+            errors=(
+                *(errors.InvalidJson, errors.InvalidField, errors.UnsupportedContentType, errors.PayloadTooLarge),
+                *(errors.PathNotAllowed, errors.TrainingUnavailable, errors.IdempotencyConflict),
+            ),
+        )
+        for path, handler, summary in (
+            ("/train_lgbm", training.train_lgbm, "Train the fast model"),
+            ("/train_clip", training.train_clip, "Train the strong model"),
+        )
     ),
     Operation(
         method="GET",

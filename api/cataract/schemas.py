@@ -89,6 +89,16 @@ CATARACT_SCHEMAS: Json = {
             "poll_url": TEXT,
         }
     ),
+    "CataractTraining": shape(
+        {
+            "training_id": UUID,
+            "model": {"enum": list(WORDS.values())},
+            "recipe": TEXT,
+            "state": TEXT,
+            "poll_url": {**TEXT, "description": "the training: how far it is, its scores, the versions made of it"},
+            "cancel_url": TEXT,
+        }
+    ),
     "CataractSystem": shape(
         {
             "version": TEXT,

@@ -1,10 +1,14 @@
-"""`scanmill train RECIPE`: trains here, in a process of its own below this one; with `--remote` on the service."""
+"""`scanmill train RECIPE`: trains here, in a process of its own below this one; with `--remote` on the service.
+
+The cataract seed's words name recipes, too: `lgbm`, `clip`, and `both`, one after the other.
+"""
 
 from __future__ import annotations
 
 import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -15,6 +19,7 @@ from cli import output, training_view
 from cli.connection import connect
 from cli.output import Exit, Json
 from cli.training_follow import follow
+from pipeline.cataract_analysis import TRAINED_BY
 from pipeline.errors import CANCELLED
 from tasks.training.process import STOPPED, TrainingProcess, options
 from tasks.training.recipes import NoTraining, require_training
@@ -25,6 +30,7 @@ GRACE_S = 60.0
 
 LOOK_S = 0.25
 Data = Annotated[Path, typer.Option("--data", "--normal", help="Folder of labelled sets, or of your own pictures.")]
+BOTH = "both"
 Folder = Annotated[Path | None, typer.Option(help="Folder of public weights to learn from.")]
 Truth = Annotated[
     Path | None, typer.Option("--truth", "--test", help="Pictures that are scored only: good/ and kinds of defects.")
@@ -58,7 +64,11 @@ def train(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not follow; with --remote.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a network. What follows `--` goes to `python -m training.run` as it stands. Ctrl-C keeps a checkpoint."""
+    """Train a network; `lgbm`, `clip` and `both` are the cataract models. Ctrl-C keeps a checkpoint.
+
+    What follows `--` goes to `python -m training.run` as it stands.
+    """
+    recipes = tuple(TRAINED_BY.values()) if recipe == BOTH else (TRAINED_BY.get(recipe, recipe),)
     given: dict[str, Any] = {
         "teacher": teacher, "truth": truth, "start": start, "budget": budget, "scale": scale, "minutes": minutes,
         "seed": seed, "again": again or None, "train_only": train_only or None,
@@ -67,30 +77,52 @@ def train(
     if remote:
         if out is not None or resume or context.args:
             output.fail(Exit.USAGE, "--out, --resume and what follows -- are for training here", as_json)
-        _remote(recipe, {"data": data, **parameters, **({"after": after} if after else {})}, no_wait, as_json)
+        _remote(recipes, {"data": data, **parameters, **({"after": after} if after else {})}, no_wait, as_json)
     if out is None or after is not None:
         output.fail(Exit.USAGE, "--out is needed, and --after is for --remote", as_json)
     words = options({name: _absolute(value) for name, value in parameters.items()}, data.resolve(), out.resolve())
-    _here(recipe, [*words, *(["--resume"] if resume else []), *context.args], out.resolve(), as_json)
+    _here(recipes, [*words, *(["--resume"] if resume else []), *context.args], out.resolve(), as_json)
 
 
-def _remote(recipe: str, parameters: dict[str, Any], no_wait: bool, as_json: bool) -> None:
+def _remote(recipes: Sequence[str], parameters: dict[str, Any], no_wait: bool, as_json: bool) -> None:
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in parameters.items()}
     with output.exits(as_json), connect() as client:
-        training = client.train(recipe, plain)
+        trainings = [client.train(recipe, plain) for recipe in recipes]
         if not no_wait:
-            training = follow(client, training, as_json)
-        output.emit(training, as_json, lambda: training_view.summary(training))
-    raise typer.Exit(int(output.of_scan(training["state"])))
+            trainings = [follow(client, training, as_json) for training in trainings]
+        _emit(recipes, trainings, as_json)
+    raise typer.Exit(int(max(output.of_scan(training["state"]) for training in trainings)))
 
 
-def _here(recipe: str, words: list[str], out: Path, as_json: bool) -> None:
+def _here(recipes: Sequence[str], words: list[str], out: Path, as_json: bool) -> None:
+    """One after the other into one folder; what does not succeed is the last."""
     try:
         require_training()
         out.mkdir(parents=True, exist_ok=True)
     except (NoTraining, OSError) as error:
         output.fail(Exit.FAILED, str(error), as_json)
-    asked = Asked()
+    asked, trainings = Asked(), []
+    for recipe in recipes:
+        trainings.append(_trained(recipe, words, out, as_json, asked))
+        if trainings[-1]["state"] != "succeeded":
+            break
+    _emit(recipes, trainings, as_json)
+    if (state := trainings[-1]["state"]) != "succeeded":
+        raise typer.Exit(int(Exit.INTERRUPTED if state == "interrupted" else Exit.FAILED))
+
+
+def _emit(recipes: Sequence[str], trainings: list[dict[str, Any]], as_json: bool) -> None:
+    """An object, or a list if several were asked for."""
+
+    def shown() -> None:
+        for training in trainings:
+            training_view.summary(training)
+
+    output.emit(trainings if len(recipes) > 1 else trainings[0], as_json, shown)
+
+
+def _trained(recipe: str, words: list[str], out: Path, as_json: bool, asked: Asked) -> dict[str, Any]:
+    """How one recipe's training ended; its last words are printed if it failed."""
     log = out / f"{recipe}.log"
     with tempfile.TemporaryDirectory(prefix="scanmill-train-") as folder:
         process = TrainingProcess(recipe, words, Path(folder) / "progress.json", log)
@@ -103,12 +135,10 @@ def _here(recipe: str, words: list[str], out: Path, as_json: bool) -> None:
     files = [
         {"name": name, "size": (out / name).stat().st_size} for name in told.get("files", ()) if (out / name).exists()
     ]
-    training = {"recipe": recipe, "state": state, "code": code, "detail": detail, "progress": told, "files": files}
-    output.emit({**training, "out": str(out), "log": str(log)}, as_json, lambda: training_view.summary(training))
     if state == "failed" and not as_json:
         output.console.print(f"log: {log}\n{process.last_words()[-2000:]}", markup=False, highlight=False)
-    if state != "succeeded":
-        raise typer.Exit(int(Exit.INTERRUPTED if state == "interrupted" else Exit.FAILED))
+    training = {"recipe": recipe, "state": state, "code": code, "detail": detail, "progress": told, "files": files}
+    return {**training, "out": str(out), "log": str(log)}
 
 
 class Asked:

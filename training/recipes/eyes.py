@@ -10,8 +10,11 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+import onnx
 from keras import layers, ops
 
+from pipeline.errors import TrainingDataMissing
+from pipeline.models.settings import PACKS_ROOT
 from training import augment, networks, served, teacher
 from training.album import kind_of
 from training.budget import Budget, Stage, Stages
@@ -203,6 +206,23 @@ def eye_items(place: Place, part: Part) -> list[Picture]:
 def embeddings(file: Any, images: list[Pixels]) -> Floats:
     """[N,576] of whole pictures, as they are served."""
     return served.answers(file, images, SIZE, ("embedding",))[0]
+
+
+def ready(place: Place) -> dict[str, str]:
+    """See that the encoder is in the folder: this recipe's, if it ran before, else the starter pack's. Says which.
+
+    Raises TrainingDataMissing when this recipe ran, but was not exported: another encoder's numbers would not fit.
+    """
+    file = place.out / FILE
+    if place.weights("eyes").exists():
+        if not file.exists():
+            raise TrainingDataMissing(f"{FILE}: the recipe eyes was trained, but not exported")
+        return {"of": "the recipe eyes", "sha256": served.sha256(file)}
+    shipped = PACKS_ROOT / "starter" / "eyes.onnx"
+    if not file.exists():
+        found = onnx.utils.Extractor(onnx.load(str(shipped))).extract_model(["image"], ["subject", "embedding"])
+        onnx.save(found, str(file))
+    return {"of": "the starter pack's eyes.onnx", "sha256": served.sha256(shipped)}
 
 
 def rows(place: Place, part: Part) -> tuple[Floats, Floats]:

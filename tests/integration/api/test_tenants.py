@@ -200,6 +200,16 @@ def trains_for_itself(api: Api, method: str, path: str, mine: str) -> None:
     assert made not in str(api.call("GET", "/v1/training", "b").json)
 
 
+def trains_in_the_seeds_words(api: Api, method: str, path: str, mine: str) -> None:
+    """The same of the cataract seed's calls."""
+    api.here.training = TrainingSettings(roots=[Path("/data")])
+    with api.here.database.begin() as connection:
+        training_runs.announce(connection, dict.fromkeys(("cataract_fast", "cataract_strong"), "Eyes."))
+    made = api.call(method, path).json["training_id"]
+    assert api.call("GET", f"/v1/training/{made}", "b").status_code == 404
+    assert made not in str(api.call("GET", "/v1/training", "b").json)
+
+
 def opens_its_own(api: Api, method: str, path: str, mine: str) -> None:
     """A batch that a opens is not b's."""
     made = api.call(method, path, json={"name": "new"}).json["id"]
@@ -347,6 +357,8 @@ CASES: dict[tuple[str, str], Callable[[Api, str, str, str], None]] = {
     ("GET", "/predictions/<scan_id>"): is_not_found,
     ("POST", "/predict_batch"): sends_a_batch_of_its_own,
     ("GET", "/predict_batch/<batch_id>"): is_not_found,
+    ("POST", "/train_lgbm"): trains_in_the_seeds_words,
+    ("POST", "/train_clip"): trains_in_the_seeds_words,
     ("GET", "/system_info"): counts_nothing,
     ("GET", "/drift_status"): tells_nothing_of_b,
     ("GET", "/v1/drift"): tells_nothing_of_b,

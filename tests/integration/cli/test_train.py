@@ -91,6 +91,36 @@ def test_what_does_not_go_together_is_said(data: Path, words: list[str]) -> None
     assert CliRunner().invoke(build("train"), command).exit_code == 2
 
 
+@pytest.mark.row("S3.35")
+@pytest.mark.parametrize(
+    ("word", "recipes"),
+    [
+        ("lgbm", ["cataract_fast"]),
+        ("clip", ["cataract_strong"]),
+        ("both", ["cataract_fast", "cataract_strong"]),
+        ("tiny", ["tiny"]),
+    ],
+)
+def test_the_cataract_seeds_words_name_recipes(data: Path, out: Path, word: str, recipes: list[str]) -> None:
+    act(data)
+    done = CliRunner().invoke(build("train"), ["train", word, "--data", str(data), "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    told = said if word == "both" else [said]
+    assert [each["recipe"] for each in told] == recipes and {each["state"] for each in told} == {"succeeded"}
+    assert all((out / f"{recipe}.log").is_file() for recipe in recipes)
+
+
+@pytest.mark.row("S3.35")
+def test_of_both_the_second_waits_for_the_first_to_succeed(data: Path, out: Path) -> None:
+    act(data, fail="error: TRAINING_DUPLICATES The same picture twice.")
+    failed = CliRunner().invoke(build("train"), ["train", "both", "--data", str(data), "--out", str(out), "--json"])
+    assert failed.exit_code == 1
+    (said,) = json.loads(failed.stdout)
+    assert (said["recipe"], said["code"]) == ("cataract_fast", "TRAINING_DUPLICATES")
+    assert not (out / "cataract_strong.log").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_a_checkpoint_to_go_on_from(data: Path, out: Path, number: signal.Signals) -> None:
     act(data, steps=1000, every=10_000)
