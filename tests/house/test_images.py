@@ -206,6 +206,8 @@ def _install(folder: Path, python: Path) -> None:
     """A new environment with what the API's list brings, linked from this one, which has the lock's versions: no network."""
     subprocess.run([sys.executable, "-m", "venv", "venv"], cwd=folder, check=True)
     [packages] = (folder / "venv" / "lib").glob("python*/site-packages")
+    for old in packages.glob("setuptools*"):  # Python 3.11 puts one of its own there, too old for our pyproject.toml
+        shutil.rmtree(old)
     for name in (*licences.closure("api"), "setuptools"):
         package = licences.distribution(name)
         for top in {file.parts[0] for file in package.files or []} - {"..", "__pycache__"}:
