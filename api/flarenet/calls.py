@@ -21,8 +21,7 @@ from pipeline.thermal_analysis import MODEL, TYPE, analysis
 
 SWITCH: Final = "return_visualizations"
 NUMBER: Final = "emissivity"
-WISHES: Final = frozenset({"threshold", SWITCH, NUMBER, TYPE})
-FIELDS: Final = WISHES | ABOUT
+FIELDS: Final = frozenset({"threshold", SWITCH, NUMBER, TYPE, *ABOUT})
 PICTURES: Final = ("mask", "overlay", "filtered", "bounded")
 Json = dict[str, Any]
 
