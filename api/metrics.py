@@ -43,13 +43,14 @@ class Metrics:
     def page(
         self,
         scans: Mapping[str, int] | None,
+        deleted: Mapping[str, int],
         trainings: Mapping[str, int],
         webhooks: Mapping[str, float],
         drift: Mapping[tuple[str, str], int] | None,
     ) -> bytes:
-        """The scrape. ``scans``, ``trainings``: count per status; ``drift``: open alerts. None when the database is away."""
+        """The scrape. ``scans``, ``deleted``, ``trainings``: count per status; ``drift``: open alerts. None when the database is away."""
         registry = CollectorRegistry()
-        registry.register(_Ledger(scans, trainings))
+        registry.register(_Ledger(scans, deleted, trainings))
         registry.register(WebhookMetrics(webhooks))
         registry.register(DriftMetrics(drift))
         own: CollectorRegistry = self.registry
@@ -60,8 +61,11 @@ class Metrics:
 
 
 class _Ledger(Collector):
-    def __init__(self, scans: Mapping[str, int] | None, trainings: Mapping[str, int]) -> None:
+    def __init__(
+        self, scans: Mapping[str, int] | None, deleted: Mapping[str, int], trainings: Mapping[str, int]
+    ) -> None:
         self._scans = scans
+        self._deleted = deleted
         self._trainings = trainings
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
@@ -72,9 +76,8 @@ class _Ledger(Collector):
                 family.add_metric([status], number)
             yield family
             ended = CounterMetricFamily("predictions", "Scans that ended, by how", labels=["status"])
-            for status, number in sorted(self._scans.items()):
-                if ScanStatus(status).terminal:
-                    ended.add_metric([status], number)
+            for status in sorted(each for each in ScanStatus if each.terminal):
+                ended.add_metric([status], self._scans[status] + self._deleted.get(status, 0))  # a counter never falls
             yield ended
             family = GaugeMetricFamily("scanmill_training_runs", "Trainings by state", labels=["state"])
             for state, number in sorted(self._trainings.items()):

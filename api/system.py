@@ -12,7 +12,7 @@ from flask import Response, jsonify
 
 from api.auth import principal, require_metrics_token
 from api.services import Services, services
-from db import drift_alerts, migrate, pipelines, training_runs, views, webhook_work
+from db import deletion, drift_alerts, migrate, pipelines, training_runs, views, webhook_work
 from pipeline.errors import StorageUnavailable
 
 log = logging.getLogger("scanmill.api")
@@ -113,12 +113,14 @@ def metrics() -> Response:
     require_metrics_token()
     here = services()
     totals: dict[str, int] | None
+    deleted: dict[str, int] = {}
     trainings: dict[str, int] = {}
     webhooks: dict[str, float] = {}
     drift: dict[tuple[str, str], int] | None = None
     try:
         with here.database.begin() as connection:
             totals = views.counts(connection, None)
+            deleted = deletion.counts(connection)
             trainings = training_runs.counts(connection)
             webhooks = webhook_work.figures(connection)
             drift = drift_alerts.figures(connection)
@@ -126,5 +128,6 @@ def metrics() -> Response:
     except StorageUnavailable:
         totals = None
     return Response(
-        here.metrics.page(totals, trainings, webhooks, drift), content_type="text/plain; version=0.0.4; charset=utf-8"
+        here.metrics.page(totals, deleted, trainings, webhooks, drift),
+        content_type="text/plain; version=0.0.4; charset=utf-8",
     )

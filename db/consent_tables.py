@@ -28,7 +28,7 @@ class ConsentPast(Base):
 
 
 class Deletion(Base):
-    """A scan that was deleted: that there was one, never what it showed."""
+    """A scan that was deleted: that there was one and how it had ended (``status``), never what it showed."""
 
     __tablename__ = "deletion"
     __table_args__ = (sa.Index("deletion_tenant_created_idx", "tenant_id", "created_at"),)
@@ -36,6 +36,7 @@ class Deletion(Base):
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id", ondelete="CASCADE"))
     pipeline_id: Mapped[int] = mapped_column(sa.ForeignKey("pipeline.id"))
     batch_id: Mapped[uuid.UUID | None]
+    status: Mapped[str]
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime] = mapped_column(server_default=NOW)
     deleted_by: Mapped[str]

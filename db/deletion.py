@@ -37,6 +37,12 @@ def delete(connection: sa.Connection, tenant_id: UUID, scan_id: UUID, by: str) -
     return True
 
 
+def counts(connection: sa.Connection) -> dict[str, int]:
+    """How many were deleted of all tenants, by how they had ended."""
+    found = rows(connection, "SELECT status, count(*) AS n FROM deletion GROUP BY status")
+    return {r.status: int(r.n) for r in found}
+
+
 _RESULTS = """
     SELECT id FROM result WHERE id IN (SELECT result_id FROM stage_run WHERE scan_id = :id AND result_id IS NOT NULL)
     ORDER BY tenant_id, work, profile FOR UPDATE"""
@@ -58,5 +64,5 @@ _DELETE = f"""
         SELECT tenant_id, batch_id, status, -1 FROM gone
         UNION ALL SELECT tenant_id, batch_id, '{DELETED}', 1 FROM gone
     )
-    INSERT INTO deletion (scan_id, tenant_id, pipeline_id, batch_id, created_at, deleted_by)
-    SELECT id, tenant_id, pipeline_id, batch_id, created_at, :by FROM gone"""  # noqa: S608  a literal of ours
+    INSERT INTO deletion (scan_id, tenant_id, pipeline_id, batch_id, status, created_at, deleted_by)
+    SELECT id, tenant_id, pipeline_id, batch_id, status, created_at, :by FROM gone"""  # noqa: S608  a literal of ours

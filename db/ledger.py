@@ -84,14 +84,16 @@ def claim(
     limit: int,
     *,
     run_ids: Sequence[int] | None = None,
+    others: int = 0,
     lease_s: float = LEASE_S,
 ) -> list[Claim]:
     """Lease up to ``limit`` ready runs of one stage, or those of ``run_ids`` that are still ready.
 
-    Attempts are counted here, before any work. A run that was charged with a crash comes alone. Taken rows are
-    skipped, never waited for; a stale or doubled wake-up call simply gets an empty list.
+    ``others`` urgent runs that wait for the same stage may come with named ones. Attempts are counted here, before any
+    work. A run that was charged with a crash comes alone. Taken rows are skipped, never waited for; a stale or doubled
+    wake-up call simply gets an empty list.
     """
-    named = {} if run_ids is None else {"ids": list(run_ids)}
+    named = {} if run_ids is None else {"ids": list(run_ids), "others": others}
     statement = _CLAIM_FIRST if run_ids is None else _CLAIM_NAMED
     found = rows(connection, statement, owner=owner, stage=stage_id, limit=limit, lease=lease_s, **named)
     return [Claim(*tuple(r)) for r in sorted(found, key=lambda r: r.id)]
@@ -102,7 +104,7 @@ _CLAIM = """
         SELECT id, charged FROM stage_run
         WHERE state = 'ready' AND waits_for IS NULL AND stage_id = :stage AND not_before <= clock_timestamp()
           AND {which}
-        ORDER BY lane, ready_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+        ORDER BY {first}lane, ready_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     ), chosen AS (
         SELECT id FROM candidate WHERE charged = 0
         UNION ALL
@@ -118,11 +120,20 @@ _CLAIM = """
     RETURNING r.id, r.token, r.scan_id, r.tenant_id, r.stage_id, r.lane, r.work, r.attempts,
               scan.options, scan.input_kind, scan.input_ref, scan.input_sha256"""
 
-_CLAIM_FIRST = _CLAIM.format(which="queue = (SELECT queue FROM stage WHERE id = :stage)")
+_CLAIM_FIRST = _CLAIM.format(which="queue = (SELECT queue FROM stage WHERE id = :stage)", first="")
 """Walks the index of ready runs."""
 
-_CLAIM_NAMED = _CLAIM.format(which="id = ANY(CAST(:ids AS bigint[]))")
-"""Goes to the named rows: that index holds every run that was ready since the last vacuum."""
+_CLAIM_NAMED = _CLAIM.format(
+    which="""id = ANY(CAST(:ids AS bigint[]) || ARRAY(
+              SELECT id FROM stage_run
+              WHERE state = 'ready' AND waits_for IS NULL AND queue = (SELECT queue FROM stage WHERE id = :stage)
+                AND stage_id = :stage AND lane = 0 AND not_before <= clock_timestamp()
+                AND NOT EXISTS (SELECT FROM stage_run WHERE id = ANY(CAST(:ids AS bigint[])) AND charged > 0)
+              ORDER BY ready_at, id LIMIT :others))""",
+    first="id <> ALL(CAST(:ids AS bigint[])), ",
+)
+"""Goes to the named rows: that index holds every run that was ready since the last vacuum. Whoever is named comes first:
+nobody else may have been called for it."""
 
 
 def start(connection: sa.Connection, scan_ids: Sequence[UUID]) -> None:

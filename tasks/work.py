@@ -29,8 +29,12 @@ from tasks.queue import Doorbell
 from tasks.registry import Registry, Runnable
 from tasks.stage_runner import StageRunner
 
-EXPECTED_BATCH_S = 1.0
+EXPECTED_BATCH_S = {Lane.INTERACTIVE: 0.25, Lane.BULK: 1.0}
 """A micro-batch is cut so that it should not take longer than this, whatever BATCH_SIZE says."""
+
+TOGETHER = 4
+"""Urgent scans that one child takes on at once when several wait: they share claims and commits, which cost a small
+stage more than its work does. More would keep the first one waiting, and leave other children nothing."""
 
 Watch = Callable[[Runnable, Sequence[Claim], bool], AbstractContextManager[None]]
 """Told of every micro-batch: its stage, its claims, and whether it was carried on (so no Celery message named it)."""
@@ -38,7 +42,10 @@ Watch = Callable[[Runnable, Sequence[Claim], bool], AbstractContextManager[None]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stage to claim runs of: those of ``run_ids``, or when None the first ``room`` in the queues."""
+    """A stage to claim runs of: those of ``run_ids``, or when None the first ``room`` in the queues.
+
+    Urgent named ones take others along that wait for the same stage, up to ``room`` in all.
+    """
 
     stage_id: int
     lane: Lane
@@ -149,7 +156,7 @@ class Hands:
         if any(group.stage_id not in self._registry.runnable for group in groups):
             self._learn()
         return [
-            Turn(group.stage_id, Lane(group.lane), group.run_ids)
+            Turn(group.stage_id, Lane(group.lane), group.run_ids, TOGETHER if group.lane == Lane.INTERACTIVE else 0)
             for group in groups
             if group.stage_id in self._registry.runnable
         ]
@@ -174,7 +181,7 @@ class Hands:
         if seconds is None:
             return 1
         most = self._batch_size if turn.run_ids is not None else turn.room
-        return min(most, max(1, int(EXPECTED_BATCH_S / seconds)))
+        return min(most, max(1, int(EXPECTED_BATCH_S[turn.lane] / seconds)))
 
     def _claim(self, todo: deque[Turn]) -> tuple[Turn, list[Claim]]:
         """Take the next turn off ``todo`` and claim its runs; before a bulk turn, an interactive one if any waits."""
@@ -182,12 +189,14 @@ class Hands:
             if todo[0].lane is Lane.BULK:
                 todo.extendleft(self._next(connection, Lane.INTERACTIVE))
             turn = todo.popleft()
+            limit = self._limit(turn)
             claims = ledger.claim(
                 connection,
                 self._owner,
                 turn.stage_id,
-                self._limit(turn),
+                limit,
                 run_ids=turn.run_ids,
+                others=min(limit, turn.room),
                 lease_s=self._lease_s,
             )
         spec = self._registry.runnable[turn.stage_id].spec

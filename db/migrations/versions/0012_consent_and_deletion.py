@@ -56,6 +56,7 @@ def _tables() -> None:
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
         sa.Column("batch_id", sa.UUID(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
         sa.Column("deleted_by", sa.Text(), nullable=False),

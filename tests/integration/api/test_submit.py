@@ -164,7 +164,7 @@ def test_a_refused_picture_leaves_nothing_behind(api: Api, storage_dir: Path) ->
 
 def choosing() -> dict[str, Any]:
     """The pipeline with a stage that reads an option."""
-    reads = {"option": "asset_type", "option_values": ["fan", "pump"], "any_value": False}
+    reads = {"options": ["asset_type"], "option_values": ["fan", "pump"], "any_value": False}
     stages = [
         {**each, "parameters": reads if each["name"] == "build_report" else {}} for each in SPECIFICATION["stages"]
     ]

@@ -145,7 +145,7 @@ def test_an_option_changes_what_it_switches_and_what_follows(mill: Mill, done: U
 
 
 def test_a_choice_changes_who_reads_it_and_what_follows(mill: Mill, done: UUID) -> None:
-    reads = {"side": "left", "option": "asset_type", "option_values": ["pump"], "any_value": False}
+    reads = {"side": "left", "options": ["asset_type"], "option_values": ["pump"], "any_value": False}
     mill.publish(small_pipeline(left={"parameters": reads}))
     again(mill, done)
     plan = planned(mill, done, asset_type="pump")

@@ -42,7 +42,7 @@ def test_the_same_picture_again_costs_nothing(mill: Mill) -> None:
 
 
 def test_an_answer_that_depends_on_an_option_is_that_option_s_alone(mill: Mill) -> None:
-    reads = {"side": "left", "option": "asset_type", "option_values": ["pump", "fan"], "any_value": False}
+    reads = {"side": "left", "options": ["asset_type"], "option_values": ["pump", "fan"], "any_value": False}
     mill.publish(small_pipeline(left={"parameters": reads}))
     mill.submit("cat", options={"asset_type": "pump"})
     mill.finish()

@@ -146,7 +146,7 @@ def test_a_run_is_trained_and_what_it_leaves_is_stored(school: School) -> None:
     assert trainer.work() == 1 and trainer.work() == 0
     row = school.row(asked)
     assert (row.state, row.code, row.attempts, row.checkpoint) == ("succeeded", None, 1, None)
-    assert (row.progress["state"], row.progress["step"]) == ("done", 60)
+    assert (row.progress["state"], row.progress["step"]) == ("done", 20)
     assert row.progress["metrics"] == [{"name": "score", "value": 0.5, "n": 3}]
     assert set(row.files) == {"weights"} and school.output(asked) == "w from 0"
     assert not list((school.folder / "trainer1").glob("*")), "nothing stays in the slot's folder"

@@ -17,7 +17,7 @@ from pipeline.contracts import Lane, Queue
 from tasks import control
 from tasks.queue import Doorbell
 from tasks.registry import Registry, Runnable
-from tasks.work import Hands, Turn, merged
+from tasks.work import EXPECTED_BATCH_S, Hands, Turn, merged
 from tests.invariants import violations
 from tests.unit.tasks.tiny import TINY, Shelf, Workshop
 
@@ -162,7 +162,7 @@ def test_urgent_work_goes_before_every_bulk_micro_batch(bench: Bench) -> None:
 
 
 def test_a_micro_batch_is_one_run_at_first_then_one_second_of_expected_work(bench: Bench) -> None:
-    bench.seconds["tiny_fetch"] = 0.3
+    bench.seconds["tiny_fetch"] = 0.08
     for n in range(9):
         bench.shop.submit(bytes([n]))
     fetch = bench.shop.mill.stage_ids["tiny_fetch"]
@@ -173,8 +173,8 @@ def test_a_micro_batch_is_one_run_at_first_then_one_second_of_expected_work(benc
     sizes = [len(lanes) for name, lanes, _ in bench.batches if name == "tiny_fetch"]
     assert (sizes[0], expected[0]) == (1, None), "nobody knows yet how long it takes"
     for size, seconds in zip(sizes[1:3], expected[1:], strict=True):
-        assert seconds is not None and seconds >= 0.3, "and what a busy machine adds"
-        assert size == max(1, int(1 / seconds))
+        assert seconds is not None and seconds >= 0.08, "and what a busy machine adds"
+        assert size == max(1, int(EXPECTED_BATCH_S[Lane.INTERACTIVE] / seconds))
 
 
 def test_bulk_scans_do_a_slow_stage_together_so_that_the_next_ones_work_on_all_of_them(bench: Bench) -> None:
@@ -198,6 +198,30 @@ def test_an_urgent_scan_goes_on_to_its_end_before_the_next_begins(bench: Bench) 
     bench.seconds.clear()
     bench.hands.work(fetches(bench.shop, *(bench.shop.submit(bytes([n + 2])) for n in range(3))))
     assert bench.names == ["tiny_fetch", "tiny_shade", "build_report"] * 3
+
+
+def test_urgent_scans_that_wait_for_the_same_stage_go_together_four_at_most(bench: Bench) -> None:
+    bench.warm()
+    first, *others = fetches(bench.shop, *(bench.shop.submit(bytes([n + 2])) for n in range(6)))
+    bulk = bench.shop.submit(b"bulk", lane=Lane.BULK)
+    admit(bench.shop)
+    last = others[-1]
+    assert bench.hands.work([last]) == 12, "whoever was called for comes first, with the three that waited longest"
+    assert [len(lanes) for _, lanes, _ in bench.batches] == [4, 4, 4]
+    assert [bench.hands.work([each]) for each in (first, *others[:2])] == [0, 0, 0], "they are done"
+    assert bench.hands.work([others[2]]) == 6
+    assert bench.shop.mill.status(bulk) == "queued", "nothing that can wait comes with them"
+
+
+def test_nobody_goes_with_an_urgent_suspect(bench: Bench) -> None:
+    bench.warm()
+    suspect = bench.shop.submit(b"suspect")
+    bench.shop.claim("tiny_fetch")
+    with bench.shop.database.begin() as connection:
+        ledger.release(connection, bench.shop.owner, crashed=True)
+    bench.shop.submit(b"another")
+    assert bench.hands.work(fetches(bench.shop, suspect)) == 3
+    assert [len(lanes) for _, lanes, _ in bench.batches] == [1, 1, 1]
 
 
 def test_turns_of_one_stage_become_one_where_the_first_stood() -> None:
