@@ -160,7 +160,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
             found.append((name, family.type, labels, family.documentation, where))
     webhooks = WebhookMetrics({"delivered": 0.0, "failed": 0.0, "waiting_s": 0.0})
     for family in (
-        *LedgerMetrics({"succeeded": 0}, {"queued": 0}).collect(),
+        *LedgerMetrics({"succeeded": 0}, {}, {"queued": 0}).collect(),
         *webhooks.collect(),
         *DriftMetrics({}).collect(),
     ):
