@@ -77,7 +77,8 @@ class _Ledger(Collector):
             yield family
             ended = CounterMetricFamily("predictions", "Scans that ended, by how", labels=["status"])
             for status in sorted(each for each in ScanStatus if each.terminal):
-                ended.add_metric([status], self._scans.get(status, 0) + self._deleted.get(status, 0))  # a counter never falls
+                # Deleted ones are still counted: a counter never falls.
+                ended.add_metric([status], self._scans.get(status, 0) + self._deleted.get(status, 0))
             yield ended
             family = GaugeMetricFamily("scanmill_training_runs", "Trainings by state", labels=["state"])
             for state, number in sorted(self._trainings.items()):
