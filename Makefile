@@ -8,9 +8,8 @@ LOCK := requirements.txt requirements/torch.txt pyproject.toml $(wildcard requir
 JOBS ?= 2
 # A file stays in one process, with the servers that its tests share; the longest come first (tests/conftest.py).
 BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
-# Tests that start whole services, and of these the ones that promise seconds: nothing may run beside them.
+# Tests that start whole services; some promise seconds, so they run one after another when the others are done.
 SERVICES := $(wildcard tests/e2e tests/faults)
-ALONE := $(wildcard tests/e2e/test_promotion.py tests/faults/test_fairness.py tests/faults/test_promises.py)
 
 .PHONY: help demo cats-report up flower models-report test lint fmt unit services faults deep acceptance integrations soak bench docs rows lock clean
 
@@ -51,8 +50,7 @@ unit: .venv/.test-ready ## Tests of parts, and of the API with its servers
 	$(BIN)/pytest tests $(addprefix --ignore=,$(SERVICES)) $(BESIDE) $(ARGS)
 
 services: .venv/.test-ready ## Tests that start whole services
-	$(BIN)/pytest $(SERVICES) $(addprefix --ignore=,$(ALONE)) $(BESIDE) $(ARGS)
-	$(BIN)/pytest $(ALONE) $(ARGS)
+	$(BIN)/pytest $(SERVICES) $(ARGS)
 
 faults: .venv/.test-ready ## Kill every process at every point of every stage (long)
 	$(BIN)/pytest tests/faults tests/integration/db/test_machine.py -m "not soak" $(ARGS)

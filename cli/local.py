@@ -162,19 +162,19 @@ class LocalService:
 @contextlib.contextmanager
 def running(service: LocalService) -> Iterator[LocalService]:
     """Start a service, stop it whatever happens, and leave no process behind. Ctrl-C, SIGTERM and SIGHUP all end it."""
-    processes.adopt_orphans()
-    before = set(processes.descendants(os.getpid()))
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    try:
-        service.start()
-        yield service
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # stopping is bounded in time; a second Ctrl-C must not break it off
-        service.tell("stopping")
-        service.stop()
-        processes.end_descendants(spare=before)
+    with processes.adopting_orphans():
+        before = set(processes.descendants(os.getpid()))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        try:
+            service.start()
+            yield service
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # stopping is bounded; a second Ctrl-C must not break it off
+            service.tell("stopping")
+            service.stop()
+            processes.end_descendants(spare=before)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -139,9 +139,18 @@ def last_words(log: Path, lines: int = 5) -> str:
     return "\n".join([f"the end of {log}:", *(f"  {line}" for line in tail)])
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of its grandchildren when their parents die, so that `descendants` finds them all."""
-    if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+@contextlib.contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Meanwhile this process becomes the parent of its grandchildren whose parents die, so that `descendants` finds them all."""
+    _adopt(wanted=True)
+    try:
+        yield
+    finally:
+        _adopt(wanted=False)
+
+
+def _adopt(*, wanted: bool) -> None:
+    if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 

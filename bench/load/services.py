@@ -79,10 +79,9 @@ def ray(python: Path, shape: str) -> Iterator[Service]:
 
 @contextmanager
 def _running(command: list[str], settings: Mapping[str, str], port: int) -> Iterator[Service]:
-    processes.adopt_orphans()
     before = set(processes.descendants(os.getpid()))
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="scanmill-bench-") as folder:
+    with processes.adopting_orphans(), tempfile.TemporaryDirectory(prefix="scanmill-bench-") as folder:
         log = Path(folder) / "log"
         process = processes.start(command, log=log, env=child_environment(settings), cwd=ROOT)
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.local import LocalService, Options
+from cli.local import LocalService, Options, listening
 from cli.main import build
 from pipeline.contracts import Queue
 from tasks.training.recipes import NoTraining, require_training
@@ -66,10 +66,11 @@ def test_the_command_refuses_what_the_host_cannot_do(monkeypatch: pytest.MonkeyP
 
 
 def test_up_gives_a_training_slot_only_when_asked(tmp_path: Path) -> None:
-    for train in (False, True):
-        service = LocalService(Options(tmp_path, "local", train=train), print)
-        [worker] = [program for program in service._programs() if program.name == "worker"]
-        assert ("--train" in worker.argv) is train
+    with listening(0) as door:
+        for train in (False, True):
+            service = LocalService(Options(tmp_path, "local", train=train), print)
+            [worker] = [program for program in service._programs(door) if program.name == "worker"]
+            assert ("--train" in worker.argv) is train
 
 
 def test_a_slot_reads_its_queues_from_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
