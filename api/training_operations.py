@@ -39,6 +39,7 @@ SCHEMAS |= {
             **dict.fromkeys(("loss", "pictures_per_s", "eta_s"), _FIGURE),
             "metrics": {"type": "array", "items": {"type": "object"}},
             "files": {"type": "array", "items": TEXT},
+            "then": {**TEXT, "description": "the command that takes in what it left"},
         },
     },
     "Training": shape(

@@ -53,9 +53,8 @@ def told(progress: Mapping[str, Any]) -> str:
 def summary(training: Mapping[str, Any]) -> None:
     """How it ended, its scores, its files and versions."""
     why = " ".join(filter(None, (training.get("code"), training.get("detail"))))
-    output.console.print(
-        f"{training['recipe']} {training.get('id') or ''}: {training['state']} {why}", markup=False, soft_wrap=True
-    )
+    named = " ".join(filter(None, (training["recipe"], training.get("id"))))
+    output.console.print(f"{named}: {training['state']} {why}", markup=False, soft_wrap=True)
     progress = training.get("progress", {})
     if metrics := progress.get("metrics"):
         output.console.print(_metrics(metrics))

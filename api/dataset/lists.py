@@ -66,22 +66,32 @@ def _told(file: str, scan: Mapping[str, Any]) -> Json:
         "height": (report.get("image") or {}).get("height"),
         "models": {name: models[name] for name in sorted(models)},
         "label_source": source,
-        "labels": [
-            {"region": region, **{key: found[key] for key in _FOUND if key in found}, "label_source": source}
-            for region, found in sorted(report.get("findings", {}).items())
-            if "label" in found
-        ],
+        "labels": _labelled(report.get("findings", {}), scan["reviewed"], source),
         "boxes": [{"category": each.category, "box": each.box, "score": each.score} for each in found_boxes(report)],
     }
 
 
+def _labelled(findings: Mapping[str, Json], reviewed: Mapping[str, str], source: str) -> list[Json]:
+    """What the models said of each finding and what a person said last; of either alone, too."""
+    said = {region: found for region, found in findings.items() if "label" in found}
+    return [
+        {
+            "region": region,
+            **({**{key: said[region][key] for key in _FOUND if key in said[region]}, "label_source": source}
+               if region in said else {"label_source": None}),
+            **({"reviewed_label": reviewed[region]} if region in reviewed else {}),
+        }
+        for region in sorted({*said, *reviewed})
+    ]  # fmt: skip
+
+
 def as_csv(pictures: Iterable[Json]) -> Iterator[bytes]:
-    """A line for each label; one without a label for a picture that has none. ``reviewed_label`` is for people's."""
+    """A line for each label; one without a label for a picture that has none. ``reviewed_label`` is a person's."""
     return csv_rows.table(COLUMNS, (_cells(each, label) for each in pictures for label in _labels(each)))
 
 
 def _labels(picture: Json) -> list[Json]:
-    return picture["labels"] or [{}]
+    return picture["labels"] or [{"label_source": None}]
 
 
 def _cells(picture: Json, label: Json) -> list[object]:

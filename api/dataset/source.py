@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from api.services import Services
-from db import datasets
+from db import corrections, datasets
 from db.datasets import Begun, Group, Place
 from pipeline.contracts import System
 from pipeline.errors import InputCorrupt, InputMissing
@@ -47,7 +47,7 @@ class Source:
         self.counts[DELETED] = self.begun.deleted
 
     def pictures(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Each picture once, with the newest scan of it: the scan as ``db.datasets`` tells it, and the picture's bytes."""
+        """Each picture once, with the newest scan of it: the scan as ``db.datasets`` tells it, what people said of its findings (``reviewed``), and the picture's bytes."""
         place: Place | Begun | None = self.begun
         while place is not None:
             if self.here.stopping.is_set():
@@ -62,9 +62,13 @@ class Source:
                 yield from self._step(usable[first : first + STEP])
             place = page.following
 
-    def _step(self, scans: Any) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def _step(self, scans: Sequence[UUID]) -> Iterator[tuple[dict[str, Any], bytes]]:
+        reviewed: dict[str, dict[str, str]] = {}
         with self.here.database.begin() as connection:
             found = datasets.pictures(connection, self.tenant_id, scans)
+            said = corrections.latest_corrections(connection, self.tenant_id, [str(each) for each in scans])
+        for (scan_id, finding), label in said.items():
+            reviewed.setdefault(scan_id, {})[finding] = label
         self.counts[DELETED] += len(scans) - len(found)
         for scan in found:
             if not scan["allowed"]:  # withdrawn since the page was read
@@ -78,7 +82,7 @@ class Source:
             self.counts[WITHOUT_PICTURE if content is None else EXPORTED] += 1
             if content is not None:
                 self._seen.add(digest)
-                yield scan, content
+                yield {**scan, "reviewed": reviewed.get(str(scan["scan_id"]), {})}, content
 
     def _content(self, sha256: str) -> bytes | None:
         try:

@@ -98,7 +98,7 @@ def _show(found: dict[str, Any]) -> None:
     recent, reference = found["recent"], found["reference"]
     output.console.print(
         f"{found['pipeline']}: {recent['since']} to {recent['until']} ({recent['scans']} scans) against "
-        f"{reference['since']} to {reference['until']} ({reference['scans']}); counted until {found['counted_until']}",
+        f"{reference['since']} to {reference['until']} ({reference['scans']}); counted until {found['counted_until'] or 'now: no day yet'}",
         highlight=False,
     )
     table = Table("verdict", "kind", "measure", "source", "then", "now", "distance", "p", "n", box=None, pad_edge=False)

@@ -14,6 +14,8 @@ FIGURES = ("loss", "pictures_per_s", "eta_s")
 MOST_METRICS = 100
 MOST_FILES = 200
 LONGEST = 300
+LONGEST_THEN = 2_000
+"""Characters of the command that takes in what it left."""
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -36,6 +38,8 @@ def cleaned(said: Mapping[str, Any]) -> dict[str, Any]:
     files = said.get("files")
     if isinstance(files, list):
         found["files"] = [name for name in files[:MOST_FILES] if is_plain(name)]
+    if isinstance(then := said.get("then"), str):
+        found["then"] = then[:LONGEST_THEN]
     return found
 
 

@@ -80,7 +80,7 @@ def card(accepted: Accepted) -> str:
         [
             f"# {entry['name']} {entry['version']}",
             "",
-            f"A {entry['task']}, added from outside; licence: {entry['licence']}; source: {entry['source']}.",
+            f"For the task {entry['task']}, added from outside; licence: {entry['licence']}; source: {entry['source']}.",
             "",
             "## Data and terms",
             "",

@@ -163,6 +163,32 @@ def test_the_lists_say_what_the_models_said_and_that_it_was_they(clinic: Api) ->
     assert line["sha256"] == image["sha256"] != line["input_sha256"] == hashlib.sha256(jpeg(shade=20)).hexdigest()
 
 
+def test_what_a_person_said_last_stands_beside_what_the_model_said(clinic: Api) -> None:
+    first = eye(clinic, 1)
+    eyes.work(clinic)
+    spoken, other = (eye(clinic, shade) for shade in (2, 3))
+    eyes.work(clinic, "cataract")
+    for scan, finding, label in (
+        (spoken, "cataract", "unusable"),
+        (spoken, "cataract", "normal"),
+        (first, "cataract", "unusable"),
+    ):
+        body = {"finding": finding, "label": label}
+        assert clinic.call("POST", f"/v1/scans/{scan}/corrections", json=body).status_code == 201
+    found = exported(clinic)
+    told = {
+        (line["scan_id"], line["region"]): (line["label"], line["label_source"], line["reviewed_label"])
+        for line in found.lines
+    }
+    assert told == {
+        (spoken, "cataract"): ("cataract", "model", "normal"),
+        (first, "cataract"): ("normal", "model", "unusable"),
+        (other, "cataract"): ("cataract", "model", ""),
+    }
+    reviewed = [[each.get("reviewed_label") for each in image["labels"]] for image in found.coco["images"]]
+    assert reviewed == [[None], ["normal"], ["unusable"]]
+
+
 def test_the_same_scans_are_in_the_same_order_each_time(clinic: Api) -> None:
     for shade in range(5):
         eye(clinic, shade)

@@ -16,7 +16,7 @@ def test_a_whole_progress_comes_through() -> None:
     said = {
         "state": "training", "stage": 1, "stages": 2, "step": 3, "steps": 9, "loss": 0.25, "pictures_per_s": 100,
         "eta_s": 0, "metrics": [{"name": "AP", "value": 0.5, "low": 0.4, "high": 0.6, "n": 3, "on": "test"}],
-        "files": ["a.onnx", "b.json"],
+        "files": ["a.onnx", "b.json"], "then": "scanmill models add OUT/a.onnx --note OUT/b.json",
     }  # fmt: skip
     assert progress.cleaned(said) == said
 
@@ -33,6 +33,8 @@ def test_a_whole_progress_comes_through() -> None:
         ({"files": "abc", "metrics": {"a": 1}}, {}),
         ({"metrics": [{"name": "x" * 999, "value": float("nan"), "deep": {"a": 1}, "n": 2}, 5]},
          {"metrics": [{"name": "x" * progress.LONGEST, "n": 2}]}),
+        ({"then": ["a command"]}, {}),
+        ({"then": "x" * 9_999}, {"then": "x" * progress.LONGEST_THEN}),
         ({"metrics": [{"n": 1}] * 999}, {"metrics": [{"n": 1}] * progress.MOST_METRICS}),
     ],
 )  # fmt: skip
